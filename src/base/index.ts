@@ -1,0 +1,12 @@
+// What every room stands on: errors, schemas, log, clock, ids, bits, and the nouns that rooms share.
+// It never imports another room and never knows what the program is for.
+// Main type: PlumblineError; the nouns are in model.ts.
+export * from './model.ts';
+export * from './bits.ts';
+export * from './ids.ts';
+export * from './clock.ts';
+export * from './checkpoint.ts';
+export * from './log.ts';
+export * from './schema.ts';
+export { catalogue, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
+export { PlumblineError, asPlumblineError, explainError, type ErrorClass } from './errors.ts';

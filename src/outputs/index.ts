@@ -1,0 +1,4 @@
+// Stage 4: a Draft becomes SEG, SR, FHIR R4 and R5 and a report page, and the gate checks that they say the same.
+// It never changes a draft and never sends anything; data in, bytes out, the same bytes each time.
+// Main type: EncodingSet.
+export type * from './types.ts';
