@@ -1,4 +1,5 @@
 import type { DicomJson, MaskSet, Picture, Site } from '../base/index.ts';
+import type { R4Bundle, R5Bundle } from '../fhir/index.ts';
 import type { Draft } from '../findings/index.ts';
 
 /** What every encoder is given: the draft, its bits, the sources' attributes, and who writes. */
@@ -56,8 +57,8 @@ export interface DicomObject {
 export interface EncodingSet {
   readonly segs: readonly DicomObject[];
   readonly sr: DicomObject;
-  readonly fhirR4: fhir4.Bundle<fhir4.FhirResource>;
-  readonly fhirR5: fhir5.Bundle<fhir5.FhirResource>;
+  readonly fhirR4: R4Bundle;
+  readonly fhirR5: R5Bundle;
   /** The report page: one HTML file without script or external load. */
   readonly html: string;
 }

@@ -1,0 +1,45 @@
+export type SqlValue = string | number | bigint | Uint8Array | null;
+
+/** Statements in the SQL that SQLite and PostgreSQL share; parameters are `?`. */
+export interface Sql {
+  all<T>(text: string, ...params: readonly SqlValue[]): Promise<T[]>;
+  get<T>(text: string, ...params: readonly SqlValue[]): Promise<T | undefined>;
+  /** @returns the number of rows changed */
+  run(text: string, ...params: readonly SqlValue[]): Promise<number>;
+}
+
+/** Durable rows. Behind it SQLite now, PostgreSQL later; nothing above this room may know which. */
+export interface Database extends Sql {
+  /** All or nothing, one at a time; when the promise resolves the rows are on disk (synchronous=FULL). */
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Bytes on their way in: hashed while they are written, without an address until `finish`. */
+export interface StagedBlob {
+  /** Resolves when the bytes are handed to the disk (back-pressure). */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Flush and start to sync; the file is complete but not yet addressed. */
+  finish(): Promise<{ readonly digest: string; readonly bytes: number }>;
+  /** Read what was written (after `finish`). */
+  read(start?: number, end?: number): Promise<Uint8Array>;
+  /** Remove it; harmless after `commit`. */
+  discard(): Promise<void>;
+}
+
+/** Content-addressed bytes. Behind it files now, S3 later. */
+export interface Blobs {
+  stage(): Promise<StagedBlob>;
+  /** Give finished blobs their address. Resolves only when all are durable (fdatasync each, one folder sync per folder). */
+  commit(staged: readonly StagedBlob[]): Promise<void>;
+  /** stage + finish + commit of small content. @returns its SHA-256 hex */
+  put(bytes: Uint8Array): Promise<string>;
+  has(digest: string): Promise<boolean>;
+  size(digest: string): Promise<number>;
+  /** @param end exclusive. @throws PlumblineError store-damaged where a whole read does not match its address */
+  read(digest: string, start?: number, end?: number): Promise<Uint8Array>;
+  stream(digest: string): AsyncIterable<Uint8Array>;
+  remove(digest: string): Promise<void>;
+  /** Free bytes on the volume. */
+  free(): Promise<number>;
+}

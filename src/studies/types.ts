@@ -1,0 +1,78 @@
+import type { DicomJson, InstanceRef } from '../base/index.ts';
+import type { StagedBlob } from '../store/index.ts';
+
+/** One instance that a door asks to keep: complete, inspected, its blob finished but not committed. */
+export interface Admission {
+  readonly ref: InstanceRef;
+  /** Whole data set without pixel data (dicom.inspectPart10). */
+  readonly attributes: DicomJson;
+  readonly blob: StagedBlob;
+}
+
+export type Admitted =
+  | { readonly outcome: 'stored'; readonly ref: InstanceRef }
+  /** The same SOP Instance UID with the same data was already there: a success that changes nothing. */
+  | { readonly outcome: 'duplicate'; readonly ref: InstanceRef }
+  /** The same SOP Instance UID with other data: the first stays. */
+  | { readonly outcome: 'conflict'; readonly ref: InstanceRef };
+
+export type Origin = 'received' | 'own';
+
+/** One row of the instance table. */
+export interface StoredInstance {
+  readonly ref: InstanceRef;
+  readonly origin: Origin;
+  /** Who sent it, for `received`. */
+  readonly sender: string;
+  readonly receivedAt: string;
+  /** The attributes that QIDO-RS, gate and routes need (about 60; see studies/summary.ts), not the whole data set. */
+  readonly summary: DicomJson;
+}
+
+/** A frozen list of what a workitem reads. */
+export interface StudySnapshot {
+  readonly studyUid: string;
+  /** Patient ID and issuer as the instances say. */
+  readonly patientId: string;
+  readonly issuer: string;
+  readonly instances: readonly StoredInstance[];
+  /** SHA-256 over sorted (SOP Instance UID, data digest). */
+  readonly inputDigest: string;
+}
+
+export interface StudyRow {
+  readonly studyUid: string;
+  /** `arriving` until the gate says ready; `held` with a code. */
+  readonly state: 'arriving' | 'ready' | 'held';
+  readonly holdCode?: string;
+  readonly holdMessage?: string;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly received: number;
+  readonly own: number;
+}
+
+/** The room's face to doors and to the web. */
+export interface Studies {
+  /** Keep instances: blobs durable first, then one transaction. When it resolves they may be acknowledged. */
+  admit(batch: readonly Admission[], from: { readonly door: string; readonly sender: string }): Promise<Admitted[]>;
+  /** Keep what the gateway itself wrote, so that its own DICOMweb service shows it; never wakes the gate. */
+  keepOwn(batch: readonly Admission[]): Promise<Admitted[]>;
+  study(studyUid: string): Promise<StudyRow | undefined>;
+  /** Newest first. */
+  studies(limit: number, offset: number): Promise<StudyRow[]>;
+  instances(studyUid: string, seriesUid?: string): Promise<StoredInstance[]>;
+  instance(instanceUid: string): Promise<StoredInstance | undefined>;
+  /** QIDO-RS matching over summaries. `match` maps 8-digit tags to the query values (wild cards, ranges and lists as in PS3.4 C.2.2.2). */
+  search(level: 'study' | 'series' | 'instance', query: SearchQuery): Promise<StoredInstance[][]>;
+  snapshot(studyUid: string): Promise<StudySnapshot>;
+}
+
+export interface SearchQuery {
+  readonly studyUid?: string;
+  readonly seriesUid?: string;
+  readonly match: readonly { readonly tag: string; readonly value: string }[];
+  readonly fuzzy?: boolean;
+  readonly limit: number;
+  readonly offset: number;
+}
