@@ -11,77 +11,305 @@ export interface CatalogueEntry {
 /** Every error code of the program. docs/errors.md is printed from here (`npm run docs`), and a test compares them. */
 export const catalogue = {
   // — the program itself —
-  internal: { class: 'bug', cause: 'A defect in Plumbline.', remedy: 'Keep the log lines around it and file a report; the work stays and can be tried again.' },
-  usage: { class: 'reject', cause: 'The command line could not be understood.', remedy: 'Run the command with --help.' },
-  'config-invalid': { class: 'reject', cause: 'A configuration file breaks its schema.', remedy: 'Correct the place that the message names; docs/configuration.md lists every key.' },
-  'config-missing': { class: 'reject', cause: 'A file that the configuration names is not there.', remedy: 'Create it, or correct the path.' },
-  'routes-invalid': { class: 'reject', cause: 'The routes file breaks its schema.', remedy: 'Correct the place that the message names; mappings/routes.schema.json is the rule.' },
-  'mappings-invalid': { class: 'reject', cause: 'A mapping file breaks its schema, or names a code that is not verified.', remedy: 'Correct the entry that the message names.' },
-  'listen-refused': { class: 'reject', cause: 'The server would listen beyond this machine without authentication.', remedy: 'Bind to 127.0.0.1, or set http.trustedNetwork after putting an authenticating proxy in front.' },
-  'address-in-use': { class: 'reject', cause: 'Another program listens on the port.', remedy: 'Choose another port, or stop the other program.' },
+  internal: {
+    class: 'bug',
+    cause: 'A defect in Plumbline.',
+    remedy: 'Keep the log lines around it and file a report; the work stays and can be tried again.',
+  },
+  usage: {
+    class: 'reject',
+    cause: 'The command line could not be understood.',
+    remedy: 'Run the command with --help.',
+  },
+  'config-invalid': {
+    class: 'reject',
+    cause: 'A configuration file breaks its schema.',
+    remedy: 'Correct the place that the message names; docs/configuration.md lists every key.',
+  },
+  'config-missing': {
+    class: 'reject',
+    cause: 'A file that the configuration names is not there.',
+    remedy: 'Create it, or correct the path.',
+  },
+  'routes-invalid': {
+    class: 'reject',
+    cause: 'The routes file breaks its schema.',
+    remedy: 'Correct the place that the message names; mappings/routes.schema.json is the rule.',
+  },
+  'mappings-invalid': {
+    class: 'reject',
+    cause: 'A mapping file breaks its schema, or names a code that is not verified.',
+    remedy: 'Correct the entry that the message names.',
+  },
+  'listen-refused': {
+    class: 'reject',
+    cause: 'The server would listen beyond this machine without authentication.',
+    remedy: 'Bind to 127.0.0.1, or set http.trustedNetwork after putting an authenticating proxy in front.',
+  },
+  'address-in-use': {
+    class: 'reject',
+    cause: 'Another program listens on the port.',
+    remedy: 'Choose another port, or stop the other program.',
+  },
 
   // — DICOM files —
-  'not-dicom': { class: 'reject', cause: 'The bytes are no DICOM Part 10 file.', remedy: 'Send a Part 10 file: 128 bytes, DICM, group 2.' },
-  'dicom-damaged': { class: 'reject', cause: 'The data set is cut or its lengths contradict each other.', remedy: 'Send it again from the source; compare its size there.' },
-  'transfer-syntax-unknown': { class: 'reject', cause: 'The transfer syntax is none that Plumbline can read.', remedy: 'Send in one of the transfer syntaxes of conformance/dicom.md.' },
-  'uid-missing': { class: 'reject', cause: 'Study, Series or SOP Instance UID, or the SOP Class UID, is missing or no legal UID.', remedy: 'Correct the object at its source.' },
-  'class-not-storable': { class: 'reject', cause: 'Objects of this SOP class are not stored.', remedy: 'Send composite instances only.' },
-  'instance-conflict': { class: 'reject', cause: 'Another object with the same SOP Instance UID is already stored.', remedy: 'Give the new object a new UID, or remove the stored study first.' },
-  'study-mismatch': { class: 'reject', cause: 'The instance belongs to another study than the request names.', remedy: 'Send it to its own study, or to /studies.' },
-  'charset-undecodable': { class: 'hold', cause: 'Text does not decode in its declared Specific Character Set.', remedy: 'Correct (0008,0005) or the text at the source and send again.' },
+  'not-dicom': {
+    class: 'reject',
+    cause: 'The bytes are no DICOM Part 10 file.',
+    remedy: 'Send a Part 10 file: 128 bytes, DICM, group 2.',
+  },
+  'dicom-damaged': {
+    class: 'reject',
+    cause: 'The data set is cut or its lengths contradict each other.',
+    remedy: 'Send it again from the source; compare its size there.',
+  },
+  'transfer-syntax-unknown': {
+    class: 'reject',
+    cause: 'The transfer syntax is none that Plumbline can read.',
+    remedy: 'Send in one of the transfer syntaxes of conformance/dicom.md.',
+  },
+  'uid-missing': {
+    class: 'reject',
+    cause: 'Study, Series or SOP Instance UID, or the SOP Class UID, is missing or no legal UID.',
+    remedy: 'Correct the object at its source.',
+  },
+  'class-not-storable': {
+    class: 'reject',
+    cause: 'Objects of this SOP class are not stored.',
+    remedy: 'Send composite instances only.',
+  },
+  'instance-conflict': {
+    class: 'reject',
+    cause: 'Another object with the same SOP Instance UID is already stored.',
+    remedy: 'Give the new object a new UID, or remove the stored study first.',
+  },
+  'study-mismatch': {
+    class: 'reject',
+    cause: 'The instance belongs to another study than the request names.',
+    remedy: 'Send it to its own study, or to /studies.',
+  },
+  'charset-undecodable': {
+    class: 'hold',
+    cause: 'Text does not decode in its declared Specific Character Set.',
+    remedy: 'Correct (0008,0005) or the text at the source and send again.',
+  },
 
   // — STOW-RS and DICOMweb —
-  'multipart-invalid': { class: 'reject', cause: 'The body is no well-formed multipart/related.', remedy: 'Check boundary and line ends; PS3.18 8.6.1.' },
-  'media-type-unsupported': { class: 'reject', cause: 'The content type is not multipart/related of application/dicom.', remedy: 'Send Content-Type: multipart/related; type="application/dicom"; boundary=…' },
-  'body-too-large': { class: 'reject', cause: 'A part, its header, or the request is larger than the configured limit.', remedy: 'Send fewer or smaller parts, or raise stow.limits.' },
-  'busy': { class: 'retry', cause: 'The store is short of space or too much work waits.', remedy: 'Send again after the time in Retry-After.' },
-  'not-found': { class: 'reject', cause: 'No such study, series, instance, frame or workitem.', remedy: 'Check the UID.' },
-  'query-invalid': { class: 'reject', cause: 'A query parameter is not understood.', remedy: 'See PS3.18 8.3.4 and conformance/dicomweb.md.' },
-  'not-acceptable': { class: 'reject', cause: 'None of the accepted media types can be given.', remedy: 'Accept one of the types that the message lists.' },
+  'multipart-invalid': {
+    class: 'reject',
+    cause: 'The body is no well-formed multipart/related.',
+    remedy: 'Check boundary and line ends; PS3.18 8.6.1.',
+  },
+  'media-type-unsupported': {
+    class: 'reject',
+    cause: 'The content type is not multipart/related of application/dicom.',
+    remedy: 'Send Content-Type: multipart/related; type="application/dicom"; boundary=…',
+  },
+  'body-too-large': {
+    class: 'reject',
+    cause: 'A part, its header, or the request is larger than the configured limit.',
+    remedy: 'Send fewer or smaller parts, or raise stow.limits.',
+  },
+  busy: {
+    class: 'retry',
+    cause: 'The store is short of space or too much work waits.',
+    remedy: 'Send again after the time in Retry-After.',
+  },
+  'not-found': {
+    class: 'reject',
+    cause: 'No such study, series, instance, frame or workitem.',
+    remedy: 'Check the UID.',
+  },
+  'query-invalid': {
+    class: 'reject',
+    cause: 'A query parameter is not understood.',
+    remedy: 'See PS3.18 8.3.4 and conformance/dicomweb.md.',
+  },
+  'not-acceptable': {
+    class: 'reject',
+    cause: 'None of the accepted media types can be given.',
+    remedy: 'Accept one of the types that the message lists.',
+  },
 
   // — imaging —
-  'pixel-decode': { class: 'hold', cause: 'A frame could not be decoded.', remedy: 'Send the image again, or in another transfer syntax.' },
-  'pixel-decode-timeout': { class: 'hold', cause: 'A frame took longer to decode than allowed.', remedy: 'Look at the file; raise imaging.decodeSeconds if it is sound.' },
-  'pixel-description': { class: 'hold', cause: 'Rows, Columns, bits, photometric interpretation or frame count contradict the pixel data.', remedy: 'Correct the object at its source.' },
-  geometry: { class: 'hold', cause: 'The slices do not make one readable stack.', remedy: 'See the named instances; send the missing or correct ones.' },
-  'nothing-to-read': { class: 'hold', cause: 'No image of the study can be read by this route.', remedy: 'See the reason for each image in summary.json or `plumbline explain`.' },
-  'burned-in': { class: 'hold', cause: 'The image says that it carries burned-in annotation.', remedy: 'Release it by hand, or allow it in the route (policy.burnedIn).' },
-  unsuitable: { class: 'hold', cause: 'The picture is blank, noise, or otherwise nothing that a model can answer about.', remedy: 'Look at the picture; nothing is lost.' },
+  'pixel-decode': {
+    class: 'hold',
+    cause: 'A frame could not be decoded.',
+    remedy: 'Send the image again, or in another transfer syntax.',
+  },
+  'pixel-decode-timeout': {
+    class: 'hold',
+    cause: 'A frame took longer to decode than allowed.',
+    remedy: 'Look at the file; raise imaging.decodeSeconds if it is sound.',
+  },
+  'pixel-description': {
+    class: 'hold',
+    cause: 'Rows, Columns, bits, photometric interpretation or frame count contradict the pixel data.',
+    remedy: 'Correct the object at its source.',
+  },
+  geometry: {
+    class: 'hold',
+    cause: 'The slices do not make one readable stack.',
+    remedy: 'See the named instances; send the missing or correct ones.',
+  },
+  'nothing-to-read': {
+    class: 'hold',
+    cause: 'No image of the study can be read by this route.',
+    remedy: 'See the reason for each image in summary.json or `plumbline explain`.',
+  },
+  'burned-in': {
+    class: 'hold',
+    cause: 'The image says that it carries burned-in annotation.',
+    remedy: 'Release it by hand, or allow it in the route (policy.burnedIn).',
+  },
+  unsuitable: {
+    class: 'hold',
+    cause: 'The picture is blank, noise, or otherwise nothing that a model can answer about.',
+    remedy: 'Look at the picture; nothing is lost.',
+  },
 
   // — bundles and runtimes —
-  'bundle-invalid': { class: 'reject', cause: 'A model bundle breaks its contract.', remedy: 'Build or copy the bundle again; docs/bundles.md lists what is checked.' },
-  'bundle-unknown': { class: 'reject', cause: 'No bundle of that name is installed.', remedy: 'Put it under models/, or name another.' },
-  'task-unknown': { class: 'reject', cause: 'The bundle does not know the task, or a slot of its prompt is not filled.', remedy: 'Name one of the tasks that the message lists.' },
-  'provider-missing': { class: 'retry', cause: 'The execution provider is not there.', remedy: 'Install it (docs/gpu.md), or allow the fall-back to cpu.' },
-  'model-timeout': { class: 'retry', cause: 'The model did not answer in time and was stopped.', remedy: 'It is tried once more, then held; raise inference.seconds on slow machines.' },
-  'model-crashed': { class: 'retry', cause: 'The model process ended.', remedy: 'It is tried once more, then held; see the exit reason.' },
-  'prompt-too-long': { class: 'reject', cause: 'The prompt has more tokens than the bundle takes.', remedy: 'Shorten it.' },
+  'bundle-invalid': {
+    class: 'reject',
+    cause: 'A model bundle breaks its contract.',
+    remedy: 'Build or copy the bundle again; docs/bundles.md lists what is checked.',
+  },
+  'bundle-unknown': {
+    class: 'reject',
+    cause: 'No bundle of that name is installed.',
+    remedy: 'Put it under models/, or name another.',
+  },
+  'task-unknown': {
+    class: 'reject',
+    cause: 'The bundle does not know the task, or a slot of its prompt is not filled.',
+    remedy: 'Name one of the tasks that the message lists.',
+  },
+  'provider-missing': {
+    class: 'retry',
+    cause: 'The execution provider is not there.',
+    remedy: 'Install it (docs/gpu.md), or allow the fall-back to cpu.',
+  },
+  'model-timeout': {
+    class: 'retry',
+    cause: 'The model did not answer in time and was stopped.',
+    remedy: 'It is tried once more, then held; raise inference.seconds on slow machines.',
+  },
+  'model-crashed': {
+    class: 'retry',
+    cause: 'The model process ended.',
+    remedy: 'It is tried once more, then held; see the exit reason.',
+  },
+  'prompt-too-long': {
+    class: 'reject',
+    cause: 'The prompt has more tokens than the bundle takes.',
+    remedy: 'Shorten it.',
+  },
 
   // — drafts and encodings —
-  'draft-invalid': { class: 'bug', cause: 'A draft breaks its own schema.', remedy: 'File a report; nothing was sent.' },
-  inconsistent: { class: 'hold', cause: 'The encodings of a draft do not say the same, so nothing was sent.', remedy: 'See the named checks; file a report.' },
-  'encoding-invalid': { class: 'bug', cause: 'An encoding would break the rules of its format.', remedy: 'File a report; nothing was sent.' },
-  'text-unencodable': { class: 'hold', cause: 'A text holds characters that the format cannot carry.', remedy: 'Look at the sentence; edit it or the source.' },
+  'draft-invalid': {
+    class: 'bug',
+    cause: 'A draft breaks its own schema.',
+    remedy: 'File a report; nothing was sent.',
+  },
+  inconsistent: {
+    class: 'hold',
+    cause: 'The encodings of a draft do not say the same, so nothing was sent.',
+    remedy: 'See the named checks; file a report.',
+  },
+  'encoding-invalid': {
+    class: 'bug',
+    cause: 'An encoding would break the rules of its format.',
+    remedy: 'File a report; nothing was sent.',
+  },
+  'text-unencodable': {
+    class: 'hold',
+    cause: 'A text holds characters that the format cannot carry.',
+    remedy: 'Look at the sentence; edit it or the source.',
+  },
 
   // — studies and work —
-  'patient-contradiction': { class: 'hold', cause: 'Instances of one study name different patients.', remedy: 'Correct the study at its source; release with a reason only if they are the same person.' },
-  'no-route': { class: 'hold', cause: 'No rule of the routes file matches the study.', remedy: '`plumbline explain STUDY` says why for each rule.' },
-  'late-instances': { class: 'hold', cause: 'Instances arrived after the study was read, and the route says never to read it again.', remedy: 'Send the study to another route, or run it by hand.' },
-  'fence-lost': { class: 'retry', cause: 'Another worker has taken the workitem over.', remedy: 'Nothing: the other worker goes on.' },
-  'store-locked': { class: 'retry', cause: 'The database is locked by another process.', remedy: 'Stop the other process, or wait.' },
-  'store-damaged': { class: 'hold', cause: 'A blob does not have the content that its address says.', remedy: 'Restore it from a backup; check the disk.' },
-  'disk-full': { class: 'retry', cause: 'Free space is under the reserve.', remedy: 'Free space; doors open again by themselves.' },
+  'patient-contradiction': {
+    class: 'hold',
+    cause: 'Instances of one study name different patients.',
+    remedy: 'Correct the study at its source; release with a reason only if they are the same person.',
+  },
+  'no-route': {
+    class: 'hold',
+    cause: 'No rule of the routes file matches the study.',
+    remedy: '`plumbline explain STUDY` says why for each rule.',
+  },
+  'late-instances': {
+    class: 'hold',
+    cause: 'Instances arrived after the study was read, and the route says never to read it again.',
+    remedy: 'Send the study to another route, or run it by hand.',
+  },
+  'fence-lost': {
+    class: 'retry',
+    cause: 'Another worker has taken the workitem over.',
+    remedy: 'Nothing: the other worker goes on.',
+  },
+  'store-locked': {
+    class: 'retry',
+    cause: 'The database is locked by another process.',
+    remedy: 'Stop the other process, or wait.',
+  },
+  'store-damaged': {
+    class: 'hold',
+    cause: 'A blob does not have the content that its address says.',
+    remedy: 'Restore it from a backup; check the disk.',
+  },
+  'disk-full': {
+    class: 'retry',
+    cause: 'Free space is under the reserve.',
+    remedy: 'Free space; doors open again by themselves.',
+  },
 
   // — delivery —
-  'peer-unreachable': { class: 'retry', cause: 'The destination does not answer.', remedy: 'Nothing: it is tried again with growing pauses.' },
-  'peer-busy': { class: 'retry', cause: 'The destination says that it is busy (408, 429, 5xx).', remedy: 'Nothing: it is tried again when it asks for it.' },
-  'peer-refused': { class: 'reject', cause: 'The destination refuses the object.', remedy: "Read the peer's words in the dead letter; correct, then `plumbline dead-letters retry`." },
-  'peer-unauthorized': { class: 'hold', cause: 'The destination does not accept our credentials.', remedy: 'Correct them, then release the destination.' },
-  'peer-answer-invalid': { class: 'retry', cause: 'The destination answered something that is not its protocol.', remedy: 'Check the address; a login page or a proxy may answer in its place.' },
-  'read-back-differs': { class: 'hold', cause: 'What the destination holds is not what was sent.', remedy: 'Compare both; the message names what differs.' },
-  'uid-conflict': { class: 'hold', cause: 'The destination already holds another object under our UID.', remedy: 'Look at both objects; never overwritten.' },
-  superseded: { class: 'hold', cause: 'A person has already signed or changed the report at the destination.', remedy: 'Nothing is sent; the draft stays here.' },
-  'patient-unknown': { class: 'hold', cause: 'The FHIR server does not know the patient, or knows several.', remedy: 'Register the patient there, then release.' },
+  'peer-unreachable': {
+    class: 'retry',
+    cause: 'The destination does not answer.',
+    remedy: 'Nothing: it is tried again with growing pauses.',
+  },
+  'peer-busy': {
+    class: 'retry',
+    cause: 'The destination says that it is busy (408, 429, 5xx).',
+    remedy: 'Nothing: it is tried again when it asks for it.',
+  },
+  'peer-refused': {
+    class: 'reject',
+    cause: 'The destination refuses the object.',
+    remedy: "Read the peer's words in the dead letter; correct, then `plumbline dead-letters retry`.",
+  },
+  'peer-unauthorized': {
+    class: 'hold',
+    cause: 'The destination does not accept our credentials.',
+    remedy: 'Correct them, then release the destination.',
+  },
+  'peer-answer-invalid': {
+    class: 'retry',
+    cause: 'The destination answered something that is not its protocol.',
+    remedy: 'Check the address; a login page or a proxy may answer in its place.',
+  },
+  'read-back-differs': {
+    class: 'hold',
+    cause: 'What the destination holds is not what was sent.',
+    remedy: 'Compare both; the message names what differs.',
+  },
+  'uid-conflict': {
+    class: 'hold',
+    cause: 'The destination already holds another object under our UID.',
+    remedy: 'Look at both objects; never overwritten.',
+  },
+  superseded: {
+    class: 'hold',
+    cause: 'A person has already signed or changed the report at the destination.',
+    remedy: 'Nothing is sent; the draft stays here.',
+  },
+  'patient-unknown': {
+    class: 'hold',
+    cause: 'The FHIR server does not know the patient, or knows several.',
+    remedy: 'Register the patient there, then release.',
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof catalogue;

@@ -15,7 +15,11 @@ export class PlumblineError extends Error {
   /** file:line:column, instance UID, destination … */
   readonly where: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { readonly where?: string; readonly cause?: unknown; readonly remedy?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly where?: string; readonly cause?: unknown; readonly remedy?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PlumblineError';
     this.code = code;

@@ -8,5 +8,6 @@ export * from './clock.ts';
 export * from './checkpoint.ts';
 export * from './log.ts';
 export * from './schema.ts';
+export * from './config.ts';
 export { catalogue, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
 export { PlumblineError, asPlumblineError, explainError, type ErrorClass } from './errors.ts';

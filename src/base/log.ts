@@ -27,7 +27,10 @@ export interface Log {
 
 /** JSON lines on standard error; `level` is one of pino's names, `silent` for none. */
 export function createLog(level: string): Log {
-  const out = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const out = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
   return {
     info: (event, fields = {}) => out.info(fields, event),
     warn: (event, fields = {}) => out.warn(fields, event),

@@ -22,13 +22,16 @@ export function schemaProblems(schema: object, value: unknown): { path: string; 
 
 function problemPath(e: ErrorObject): string {
   const extra = (e.params as { additionalProperty?: string; unevaluatedProperty?: string }).additionalProperty;
-  return extra === undefined ? e.instancePath : `${e.instancePath}/${extra.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return extra === undefined
+    ? e.instancePath
+    : `${e.instancePath}/${extra.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 function problemText(e: ErrorObject): string {
   const p = e.params as Record<string, unknown>;
   if (e.keyword === 'additionalProperties') return `unknown key "${String(p['additionalProperty'])}"`;
-  if (e.keyword === 'enum') return `must be one of ${(p['allowedValues'] as unknown[]).map((v) => JSON.stringify(v)).join(', ')}`;
+  if (e.keyword === 'enum')
+    return `must be one of ${(p['allowedValues'] as unknown[]).map((v) => JSON.stringify(v)).join(', ')}`;
   if (e.keyword === 'const') return `must be ${JSON.stringify(p['allowedValue'])}`;
   return e.message ?? e.keyword;
 }
@@ -43,7 +46,9 @@ export function parseChecked<T>(schema: object, text: string, file: string, code
   const doc = parseDocument(text, { lineCounter: lines, prettyErrors: true });
   if (doc.errors.length > 0) {
     const { line, col } = lines.linePos(doc.errors[0]!.pos[0]);
-    throw new PlumblineError(code, doc.errors[0]!.message.split('\n')[0]!.replace(/ at line .*/, ''), { where: `${file}:${line}:${col}` });
+    throw new PlumblineError(code, doc.errors[0]!.message.split('\n')[0]!.replace(/ at line .*/, ''), {
+      where: `${file}:${line}:${col}`,
+    });
   }
   const value: unknown = doc.toJS({ maxAliasCount: 100 });
   const problems = schemaProblems(schema, value);
@@ -56,7 +61,10 @@ export function parseChecked<T>(schema: object, text: string, file: string, code
 
 /** Line and column (1-based) of a JSON pointer in a parsed document; of its nearest existing parent if it is not there. */
 function position(doc: Document.Parsed, lines: LineCounter, pointer: string): { line: number; col: number } {
-  const keys = pointer.split('/').slice(1).map((k) => k.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const keys = pointer
+    .split('/')
+    .slice(1)
+    .map((k) => k.replaceAll('~1', '/').replaceAll('~0', '~'));
   for (let n = keys.length; n >= 0; n--) {
     const path = keys.slice(0, n).map((k) => (/^\d+$/.test(k) ? Number(k) : k));
     const parent: unknown = n === 0 ? doc.contents : doc.getIn(path.slice(0, -1), true);

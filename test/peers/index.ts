@@ -12,7 +12,9 @@ export const root = resolve(import.meta.dirname, '../..');
 /** Where `install.mjs` keeps what it installs for the tests. */
 export const peerCache = process.env['PLUMBLINE_PEER_CACHE'] ?? join(homedir(), '.cache', 'plumbline-peers');
 /** The shared test data, or undefined where they are not beside the project. */
-export const shared = [process.env['PLUMBLINE_SHARED'], resolve(root, '../shared')].find((p) => p && existsSync(join(p, 'data/index.json')));
+export const shared = [process.env['PLUMBLINE_SHARED'], resolve(root, '../shared')].find(
+  (p) => p && existsSync(join(p, 'data/index.json')),
+);
 
 /** Path inside the shared data; call only where `shared` is defined. */
 export function sharedPath(...parts: string[]): string {
@@ -63,7 +65,11 @@ export interface Ran {
 const run = promisify(execFile);
 
 /** Run a program to its end; an exit code is data, not an exception. */
-export async function runPeer(file: string, args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<Ran> {
+export async function runPeer(
+  file: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Ran> {
   try {
     const { stdout, stderr } = await run(file, [...args], { ...options, maxBuffer: 1 << 28, encoding: 'utf8' });
     return { code: 0, stdout, stderr };

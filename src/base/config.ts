@@ -1,0 +1,304 @@
+import type { FromSchema } from 'json-schema-to-ts';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { PlumblineError } from './errors.ts';
+import { parseChecked } from './schema.ts';
+
+const destination = {
+  type: 'object',
+  required: ['name', 'kind', 'url'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'As routes name it.' },
+    kind: { enum: ['dicomweb', 'fhir'], description: 'STOW-RS to a PACS, or a transaction to a FHIR server.' },
+    url: {
+      type: 'string',
+      pattern: '^https?://',
+      description: 'Service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir.',
+    },
+    fhirVersion: { enum: ['R4', 'R5'], default: 'R4', description: 'For kind fhir.' },
+    headers: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Sent with each request. For secrets use bearerFile.',
+    },
+    bearerFile: {
+      type: 'string',
+      description: 'File whose content is sent as bearer token; read again for each request.',
+    },
+    timeoutSeconds: { type: 'number', exclusiveMinimum: 0, default: 60 },
+    strictBinary: {
+      type: 'boolean',
+      description: 'Keep BINARY segmentations even where some viewers misread the packing.',
+    },
+    planes2d: {
+      enum: ['viewer2d-min', 'viewer2d', 'plain'],
+      description: 'Plane macros on 2-D sources without a frame of reference.',
+    },
+    srClass: { enum: ['comprehensive-3d', 'comprehensive'] },
+    aiLabel: {
+      enum: ['AIAST', 'DEVAST', 'none'],
+      description: 'Security label of AI content that the FHIR server takes.',
+    },
+    patientSystem: {
+      type: 'string',
+      description: 'Identifier system of patients at the FHIR server, where it differs from the issuer in the images.',
+    },
+  },
+} as const;
+
+/** JSON Schema of plumbline.yaml. docs/configuration.md is printed from it. Every bound stands here with its reason. */
+export const configSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:plumbline:schema:config',
+  title: 'plumbline.yaml',
+  type: 'object',
+  additionalProperties: false,
+  required: [],
+  properties: {
+    dataDir: { type: 'string', default: './plumbline-data', description: 'Database, blobs. One process at a time.' },
+    modelsDir: { type: 'string', description: 'Folder of bundles. Default: the ones that come with Plumbline.' },
+    mappingsDir: {
+      type: 'string',
+      description: 'Folder with routes.json, codes.json, presence.json. Default: the ones that come with Plumbline.',
+    },
+    http: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        host: { type: 'string', default: '127.0.0.1' },
+        port: { type: 'integer', minimum: 0, maximum: 65535, default: 8470, description: '0 takes a free one.' },
+        trustedNetwork: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Allow a host other than loopback. Only behind a proxy that authenticates: Plumbline itself does not yet.',
+        },
+        corsOrigins: {
+          type: 'array',
+          items: { type: 'string' },
+          default: [],
+          description: 'Origins of viewers in a browser, e.g. https://viewer.example.',
+        },
+      },
+    },
+    site: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        organization: { type: 'string', default: 'Not configured' },
+        idBase: {
+          type: 'string',
+          default: 'urn:plumbline',
+          description: 'Base of FHIR identifier systems, e.g. https://hospital.example/plumbline.',
+        },
+        installationId: {
+          type: 'string',
+          maxLength: 64,
+          default: 'plumbline-1',
+          description: 'Device Serial Number in every object.',
+        },
+        viewerUrl: { type: 'string', description: 'Link to a viewer; {study} {series} {instance} are replaced.' },
+        dicomwebUrl: {
+          type: 'string',
+          description: 'Service root where results can be fetched, for FHIR Endpoint and links.',
+        },
+      },
+    },
+    stow: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        maxParts: {
+          type: 'integer',
+          minimum: 1,
+          default: 20000,
+          description: 'Instances in one request; one transaction keeps them.',
+        },
+        maxPartBytes: { type: 'integer', minimum: 1024, default: 4294967296, description: 'One instance.' },
+        maxRequestBytes: { type: 'integer', minimum: 1024, default: 68719476736, description: 'One request.' },
+        maxHeaderBytes: { type: 'integer', minimum: 64, default: 16384, description: 'Header lines of one part.' },
+        idleSeconds: {
+          type: 'number',
+          exclusiveMinimum: 0,
+          default: 30,
+          description: 'A sender that sends nothing for so long is cut.',
+        },
+        maxRequests: {
+          type: 'integer',
+          minimum: 1,
+          default: 16,
+          description: 'Requests at a time; more are answered 503.',
+        },
+      },
+    },
+    store: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        reserveBytes: {
+          type: 'integer',
+          minimum: 0,
+          default: 536870912,
+          description: 'Free space below which doors answer 503, so that work can still drain.',
+        },
+      },
+    },
+    gate: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        quietSeconds: {
+          type: 'number',
+          minimum: 0,
+          default: 10,
+          description: 'A study is ready when nothing came for so long.',
+        },
+        maxWaitSeconds: {
+          type: 'number',
+          exclusiveMinimum: 0,
+          default: 1800,
+          description: 'Ready after so long in any case, counted from its first instance.',
+        },
+      },
+    },
+    imaging: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        decodeSeconds: {
+          type: 'number',
+          exclusiveMinimum: 0,
+          default: 20,
+          description: 'One call to a decoder; damaged frames can take very long.',
+        },
+        maxPixels: {
+          type: 'integer',
+          minimum: 1,
+          default: 268435456,
+          description: 'Decoded samples of one frame or slide.',
+        },
+      },
+    },
+    inference: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        provider: { enum: ['cpu', 'cuda', 'tensorrt', 'webgpu'], default: 'cpu' },
+        fallback: { type: 'boolean', default: true, description: 'Go on with cpu where the provider is not there.' },
+        threads: { type: 'integer', minimum: 0, default: 0, description: '0 lets the runtime choose.' },
+        seconds: {
+          type: 'number',
+          exclusiveMinimum: 0,
+          default: 120,
+          description: 'One picture; then the model process is stopped.',
+        },
+        memoryMb: {
+          type: 'integer',
+          minimum: 256,
+          default: 4096,
+          description: 'The model process is stopped above it.',
+        },
+        recycleAfter: {
+          type: 'integer',
+          minimum: 1,
+          default: 5000,
+          description: 'Pictures after which the model process is replaced.',
+        },
+      },
+    },
+    work: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        concurrency: { type: 'integer', minimum: 1, maximum: 64, default: 1, description: 'Workitems at a time.' },
+        attempts: {
+          type: 'integer',
+          minimum: 1,
+          default: 5,
+          description: 'Tries of one workitem for passing troubles before it is held.',
+        },
+      },
+    },
+    delivery: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        firstPauseSeconds: { type: 'number', exclusiveMinimum: 0, default: 2 },
+        maxPauseSeconds: { type: 'number', exclusiveMinimum: 0, default: 600 },
+        giveUpAfterHours: {
+          type: 'number',
+          exclusiveMinimum: 0,
+          default: 72,
+          description: 'Then it is a dead letter; nothing is ever dropped.',
+        },
+      },
+    },
+    destinations: { type: 'array', items: destination, default: [] },
+    log: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: { level: { enum: ['silent', 'error', 'warn', 'info'], default: 'info' } },
+    },
+  },
+} as const;
+
+type Deep<T> = T extends readonly (infer E)[]
+  ? readonly Deep<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Deep<T[K]> }
+    : T;
+export type Config = Deep<FromSchema<typeof configSchema>>;
+export type DestinationConfig = Config['destinations'][number];
+
+/** Configuration text, checked, defaults filled in; relative paths are from `baseDir`. */
+export function parseConfig(text: string, file: string, baseDir: string): Config {
+  const config = parseChecked<Config>(configSchema, text.trim() === '' ? '{}' : text, file, 'config-invalid');
+  const path = (p: string | undefined): string | undefined => (p === undefined ? undefined : resolve(baseDir, p));
+  const names = config.destinations.map((d) => d.name);
+  const twice = names.find((n, i) => names.indexOf(n) !== i);
+  if (twice) throw new PlumblineError('config-invalid', `two destinations are named "${twice}"`, { where: file });
+  refuseOpenDoor(config, file);
+  const dirs = { modelsDir: path(config.modelsDir), mappingsDir: path(config.mappingsDir) };
+  return {
+    ...config,
+    dataDir: path(config.dataDir)!,
+    ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
+    ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
+  };
+}
+
+/** @throws PlumblineError `config-missing`, `config-invalid`, `listen-refused` */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new PlumblineError('config-missing', `cannot read ${file}`, {
+      where: file,
+      cause,
+      remedy: 'Make one with `plumbline init`, or name it with --config.',
+    });
+  }
+  return parseConfig(text, file, dirname(resolve(file)));
+}
+
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Without authentication of our own, only loopback is safe by default. */
+function refuseOpenDoor(config: Config, file: string): void {
+  if (loopback.has(config.http.host) || config.http.trustedNetwork) return;
+  throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
+    where: file,
+  });
+}

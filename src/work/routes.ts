@@ -1,0 +1,287 @@
+import type { FromSchema } from 'json-schema-to-ts';
+import { parseChecked, PlumblineError, type DicomJson } from '../base/index.ts';
+import { items, text, texts } from '../dicom/index.ts';
+
+const strings = { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } } as const;
+
+/** JSON Schema of mappings/routes.json; `npm run docs` prints it to mappings/routes.schema.json. */
+export const routesSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:plumbline:schema:routes',
+  title: 'Plumbline routes',
+  description:
+    'Which series are read by which bundle for which task, and where the result goes. Each series goes to the first rule whose conditions all hold.',
+  type: 'object',
+  additionalProperties: false,
+  required: ['version', 'rules'],
+  properties: {
+    $schema: { type: 'string' },
+    version: { const: 1 },
+    rules: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['name', 'when', 'then'],
+        properties: {
+          name: {
+            type: 'string',
+            pattern: '^[a-z0-9][a-z0-9-]{0,63}$',
+            description: 'Unique; shown by explain and in the workitem.',
+          },
+          comment: { type: 'string' },
+          when: {
+            type: 'object',
+            additionalProperties: false,
+            description:
+              'All conditions must hold; within one, any value is enough. No condition matches every series.',
+            properties: {
+              modality: { ...strings, description: 'Modality (0008,0060).' },
+              bodyPart: { ...strings, description: 'Body Part Examined (0018,0015), any case.' },
+              sopClass: { ...strings, description: 'SOP Class UID (0008,0016).' },
+              procedureCode: {
+                ...strings,
+                description:
+                  'Code values of Procedure Code Sequence or Request Attributes, as `value` or `scheme|value`.',
+              },
+              description: {
+                ...strings,
+                description: 'Study or Series Description; `*` stands for any text, any case.',
+              },
+              sender: { ...strings, description: 'Who sent it: address, AE title or user; `*` stands for any text.' },
+            },
+          },
+          then: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['bundle', 'task'],
+            properties: {
+              bundle: { type: 'string', minLength: 1, description: 'Folder name under models/.' },
+              task: { type: 'string', minLength: 1, description: 'A task of the bundle.' },
+              prompt: { type: 'string', minLength: 1, description: 'Instead of the task’s own prompt.' },
+              slots: {
+                type: 'object',
+                additionalProperties: { type: 'string' },
+                description: 'Values for the slots of the task’s prompt, e.g. target.',
+              },
+              destinations: {
+                type: 'array',
+                items: { type: 'string', minLength: 1 },
+                default: [],
+                description: 'Names of configured destinations; empty keeps the result in the gateway’s own store.',
+              },
+              policy: {
+                type: 'object',
+                additionalProperties: false,
+                default: {},
+                properties: {
+                  late: {
+                    enum: ['new', 'replace', 'never'],
+                    default: 'new',
+                    description:
+                      'Instances after the study was read: a new draft, replace the undelivered one, or never read again.',
+                  },
+                  burnedIn: {
+                    enum: ['hold', 'allow'],
+                    default: 'hold',
+                    description: 'Images that say Burned In Annotation YES.',
+                  },
+                  slices: {
+                    type: 'object',
+                    additionalProperties: false,
+                    default: {},
+                    properties: {
+                      every: { type: 'integer', minimum: 1, default: 1, description: 'Read each n-th plane.' },
+                      max: {
+                        type: 'integer',
+                        minimum: 1,
+                        default: 64,
+                        description: 'At most so many planes a stack, evenly spread.',
+                      },
+                    },
+                  },
+                  minMaskPixels: {
+                    type: 'integer',
+                    minimum: 1,
+                    default: 4,
+                    description: 'A smaller mask counts as empty: its sentence is ungrounded.',
+                  },
+                  window: {
+                    type: 'object',
+                    additionalProperties: false,
+                    required: ['centre', 'width'],
+                    properties: { centre: { type: 'number' }, width: { type: 'number', exclusiveMinimum: 0 } },
+                    description: 'Grey window instead of the image’s own.',
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+} as const;
+
+export type Routes = FromSchema<typeof routesSchema>;
+type Rule = Routes['rules'][number];
+
+/** What one rule decided for the series that it took. */
+export interface RouteDecision {
+  readonly rule: string;
+  readonly bundle: string;
+  readonly task: string;
+  readonly prompt?: string;
+  readonly slots?: Readonly<Record<string, string>>;
+  readonly destinations: readonly string[];
+  /** Series Instance UIDs that it reads. */
+  readonly series: readonly string[];
+  readonly policy: RoutePolicy;
+}
+
+export interface RoutePolicy {
+  readonly late: 'new' | 'replace' | 'never';
+  readonly burnedIn: 'hold' | 'allow';
+  readonly slices: { readonly every: number; readonly max: number };
+  readonly minMaskPixels: number;
+  readonly window?: { readonly centre: number; readonly width: number };
+}
+
+/** One series as the rules see it. */
+export interface RoutedSeries {
+  readonly seriesUid: string;
+  readonly sender: string;
+  /** Attributes of one instance of the series; the summary of the instance table is enough. */
+  readonly attributes: DicomJson;
+}
+
+export interface ConditionResult {
+  readonly condition: string;
+  readonly wanted: readonly string[];
+  readonly actual: readonly string[];
+  readonly holds: boolean;
+}
+
+/** Why a rule took a series or not. */
+export interface RuleExplanation {
+  readonly rule: string;
+  readonly seriesUid: string;
+  readonly conditions: readonly ConditionResult[];
+  readonly holds: boolean;
+  /** Its conditions hold and no earlier rule had the series. */
+  readonly taken: boolean;
+}
+
+/**
+ * Parse and check a routes file.
+ * @throws PlumblineError `routes-invalid` with file:line:column
+ */
+export function parseRoutes(source: string, file: string): Routes {
+  const routes = parseChecked<Routes>(routesSchema, source, file, 'routes-invalid');
+  const names = routes.rules.map((r) => r.name);
+  const twice = names.find((n, i) => names.indexOf(n) !== i);
+  if (twice) throw new PlumblineError('routes-invalid', `two rules are named "${twice}"`, { where: file });
+  return routes;
+}
+
+/** Each series to the first rule whose conditions all hold; one decision per rule that took any. */
+export function decideRoutes(
+  routes: Routes,
+  series: readonly RoutedSeries[],
+): { decisions: RouteDecision[]; explanations: RuleExplanation[] } {
+  const explanations: RuleExplanation[] = [];
+  const taken = new Map<Rule, string[]>();
+  for (const one of series) {
+    let free = true;
+    for (const rule of routes.rules) {
+      const conditions = conditionsOf(rule, one);
+      const holds = conditions.every((c) => c.holds);
+      explanations.push({ rule: rule.name, seriesUid: one.seriesUid, conditions, holds, taken: holds && free });
+      if (holds && free) {
+        free = false;
+        taken.set(rule, [...(taken.get(rule) ?? []), one.seriesUid]);
+      }
+    }
+  }
+  const decisions = routes.rules.filter((r) => taken.has(r)).map((r) => decisionOf(r, taken.get(r)!));
+  return { decisions, explanations };
+}
+
+function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {
+  const { bundle, task, prompt, slots, destinations, policy } = rule.then;
+  return {
+    rule: rule.name,
+    bundle,
+    task,
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(slots === undefined ? {} : { slots }),
+    destinations: destinations ?? [],
+    series,
+    policy: { ...policy, slices: policy.slices },
+  };
+}
+
+/** What holds where a rule says nothing: the defaults of the schema. */
+export const defaultPolicy: RoutePolicy = {
+  late: 'new',
+  burnedIn: 'hold',
+  slices: { every: 1, max: 64 },
+  minMaskPixels: 4,
+};
+
+function conditionsOf(rule: Rule, series: RoutedSeries): ConditionResult[] {
+  const { when } = rule;
+  const a = series.attributes;
+  const results: ConditionResult[] = [];
+  const add = (
+    condition: keyof typeof when,
+    actual: string[],
+    same: (wanted: string, actual: string) => boolean,
+  ): void => {
+    const wanted = when[condition];
+    if (wanted) results.push({ condition, wanted, actual, holds: wanted.some((w) => actual.some((x) => same(w, x))) });
+  };
+  add('modality', [text(a, 'Modality')], (w, x) => w === x);
+  add('bodyPart', [text(a, 'BodyPartExamined')], (w, x) => w.toUpperCase() === x.toUpperCase());
+  add('sopClass', [text(a, 'SOPClassUID')], (w, x) => w === x);
+  add('procedureCode', procedureCodes(a), (w, x) => x === w || x.split('|')[1] === w);
+  add('description', [text(a, 'StudyDescription'), text(a, 'SeriesDescription')], matchesPattern);
+  add('sender', [series.sender], matchesPattern);
+  return results;
+}
+
+/** Codes of the procedure as `scheme|value`: performed, requested, and of the request attributes. */
+function procedureCodes(a: DicomJson): string[] {
+  const requests = items(a, 'RequestAttributesSequence');
+  const codes = [
+    ...items(a, 'ProcedureCodeSequence'),
+    ...items(a, 'RequestedProcedureCodeSequence'),
+    ...requests.flatMap((r) => [
+      ...items(r, 'RequestedProcedureCodeSequence'),
+      ...items(r, 'ScheduledProtocolCodeSequence'),
+    ]),
+  ];
+  return codes.map((c) => `${text(c, 'CodingSchemeDesignator')}|${texts(c, 'CodeValue')[0] ?? ''}`);
+}
+
+/** `*` any text, any case; no regular expressions, so that no pattern can take long on a sender's text. */
+export function matchesPattern(pattern: string, value: string): boolean {
+  const parts = pattern.toLowerCase().split('*');
+  const low = value.toLowerCase();
+  if (parts.length === 1) return low === parts[0];
+  if (
+    !low.startsWith(parts[0]!) ||
+    !low.endsWith(parts.at(-1)!) ||
+    low.length < parts[0]!.length + parts.at(-1)!.length
+  )
+    return false;
+  let at = parts[0]!.length;
+  const end = low.length - parts.at(-1)!.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = low.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}

@@ -1,0 +1,103 @@
+// Installs the programs that judge ours, where it may: Debian packages as root, a Python environment, the HAPI
+// validators. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const cache = process.env.PLUMBLINE_PEER_CACHE ?? join(homedir(), '.cache', 'plumbline-peers');
+mkdirSync(cache, { recursive: true });
+
+/** program → Debian package */
+const debian = {
+  Orthanc: 'orthanc',
+  storescu: 'dcmtk',
+  dciodvfy: 'dicom3tools',
+  chromium: 'chromium',
+  java: 'default-jre-headless',
+  mvn: 'maven',
+  python3: 'python3',
+};
+/** files that a package brings without a program on the path */
+const debianFiles = { '/usr/share/orthanc/plugins/libOrthancDicomWeb.so': 'orthanc-dicomweb' };
+const python = [
+  'pydicom==3.0.2',
+  'highdicom==0.28.2',
+  'pillow==13.0.0',
+  'numpy==2.4.6',
+  'pynetdicom==3.0.4',
+  'tokenizers==0.22.1',
+];
+
+function onPath(program) {
+  return spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
+}
+
+function run(file, args, env = {}) {
+  try {
+    execFileSync(file, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
+      maxBuffer: 1 << 26,
+    });
+    return undefined;
+  } catch (e) {
+    return String(e.stderr || e.message)
+      .trim()
+      .split('\n')
+      .slice(-2)
+      .join(' ');
+  }
+}
+
+function installDebian() {
+  const wanted = [
+    ...Object.entries(debian)
+      .filter(([program]) => !onPath(program))
+      .map(([, pkg]) => pkg),
+    ...Object.entries(debianFiles)
+      .filter(([file]) => !existsSync(file))
+      .map(([, pkg]) => pkg),
+  ];
+  if (wanted.length === 0) return undefined;
+  if (process.getuid?.() !== 0) return `not root, so not installed: ${wanted.join(' ')}`;
+  if (!onPath('apt-get')) return `no apt-get here, so not installed: ${wanted.join(' ')}`;
+  // RUNLEVEL keeps packages such as orthanc from starting a service of their own.
+  const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const failed =
+    run('apt-get', ['update', '-q'], env) ??
+    run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...wanted], env);
+  return failed && `apt-get could not install ${wanted.join(' ')}: ${failed}`;
+}
+
+function installPython() {
+  const ready = join(cache, 'venv', `ready-${python.join('_').replace(/[^\w.]+/g, '-')}`);
+  if (existsSync(ready)) return undefined;
+  const failed =
+    run('python3', ['-m', 'venv', join(cache, 'venv')]) ??
+    run(join(cache, 'venv/bin/pip'), ['install', '-q', ...python]);
+  if (failed) return `no Python environment: ${failed}`;
+  writeFileSync(ready, '');
+  return undefined;
+}
+
+async function installHapi() {
+  if (!onPath('mvn') || !onPath('java')) return 'no Java or Maven here, so no HAPI validators';
+  try {
+    const { installHapi: install } = await import('./hapi/install.mjs');
+    await install(cache);
+    return undefined;
+  } catch (e) {
+    return `no HAPI validators: ${e.message}`;
+  }
+}
+
+for (const [name, install] of [
+  ['Debian packages', installDebian],
+  ['Python environment', installPython],
+  ['HAPI validators', installHapi],
+]) {
+  const started = Date.now();
+  const why = await install();
+  process.stdout.write(`  ${name}: ${why ?? 'there'} (${Math.round((Date.now() - started) / 1000)} s)\n`);
+}
