@@ -110,6 +110,16 @@ export const catalogue = {
     cause: 'A part, its header, or the request is larger than the configured limit.',
     remedy: 'Send fewer or smaller parts, or raise stow.limits.',
   },
+  'sender-slow': {
+    class: 'reject',
+    cause: 'The sender stopped sending, or sends too slowly to ever end.',
+    remedy: 'Send again; raise stow.limits.idleSeconds on very slow lines.',
+  },
+  'sender-gone': {
+    class: 'reject',
+    cause: 'The sender closed the connection before its request was complete.',
+    remedy: 'Send again; nothing of it was kept.',
+  },
   busy: {
     class: 'retry',
     cause: 'The store is short of space or too much work waits.',
