@@ -1,5 +1,5 @@
 import type { FromSchema } from 'json-schema-to-ts';
-import { parseChecked, PlumblineError, type DicomJson } from '../base/index.ts';
+import { canonicalJson, parseChecked, PlumblineError, type DicomJson } from '../base/index.ts';
 import { items, text, texts } from '../dicom/index.ts';
 
 const strings = { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } } as const;
@@ -185,7 +185,10 @@ export function parseRoutes(source: string, file: string): Routes {
   return routes;
 }
 
-/** Each series to the first rule whose conditions all hold; one decision per rule that took any. */
+/**
+ * Each series to the first rule whose conditions all hold. Rules that ask the same question of the same bundle for the
+ * same destinations make one decision together (with the policy of the first), so that a study gets one report of it.
+ */
 export function decideRoutes(
   routes: Routes,
   series: readonly RoutedSeries[],
@@ -204,8 +207,17 @@ export function decideRoutes(
       }
     }
   }
-  const decisions = routes.rules.filter((r) => taken.has(r)).map((r) => decisionOf(r, taken.get(r)!));
-  return { decisions, explanations };
+  const decisions = new Map<string, RouteDecision>();
+  for (const [rule, uids] of taken) {
+    const made = decisionOf(rule, uids);
+    const same = canonicalJson([made.bundle, made.task, made.prompt ?? null, made.slots ?? null, made.destinations]);
+    const before = decisions.get(same);
+    decisions.set(
+      same,
+      before ? { ...before, rule: `${before.rule}+${made.rule}`, series: [...before.series, ...made.series] } : made,
+    );
+  }
+  return { decisions: [...decisions.values()], explanations };
 }
 
 function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { PlumblineError, type DicomJson } from '../base/index.ts';
+import { inspectPart10, items, number, text } from '../dicom/index.ts';
+import { refusal, request, shorten, unreachable, type Peer } from './http.ts';
+import type { DeliverContent, DeliverObject, Destination } from './types.ts';
+
+/**
+ * STOW-RS to a PACS (PS3.18 10.5). Each object: asked for first, sent only if it is not there, then fetched back and
+ * compared. So at-least-once sending has exactly-once effect. SEGs go before the SR that names them.
+ */
+export function dicomwebDestination(peer: Peer): Destination {
+  return {
+    name: peer.name,
+    kind: 'dicomweb',
+    deliver: async (content, signal) => {
+      for (const object of content.objects) await deliverObject(peer, content, object, signal);
+    },
+    check: async (signal) => {
+      const response = await request(
+        peer,
+        '/studies?limit=1',
+        { headers: { accept: 'application/dicom+json' } },
+        signal,
+      );
+      const words = await response.text();
+      if (!response.ok) throw refusal(peer, response.status, words, response.headers.get('retry-after'));
+      return `answers QIDO-RS with ${response.status}`;
+    },
+  };
+}
+
+async function deliverObject(
+  peer: Peer,
+  content: DeliverContent,
+  object: DeliverObject,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await isThere(peer, content.studyUid, object, signal)) {
+    await compare(peer, content.studyUid, object, signal, 'uid-conflict');
+    return;
+  }
+  await store(peer, object, signal);
+  await compare(peer, content.studyUid, object, signal, 'read-back-differs');
+}
+
+async function isThere(peer: Peer, studyUid: string, object: DeliverObject, signal: AbortSignal): Promise<boolean> {
+  const path = `/studies/${studyUid}/series/${object.seriesUid}/instances?SOPInstanceUID=${object.instanceUid}`;
+  const response = await request(
+    peer,
+    path,
+    { headers: { accept: 'application/dicom+json', 'cache-control': 'no-cache' } },
+    signal,
+  );
+  const body = await readText(peer, response);
+  if (response.status === 204 || response.status === 404) return false;
+  if (!response.ok) throw refusal(peer, response.status, body, response.headers.get('retry-after'));
+  const rows = parseJson<DicomJson[]>(peer, body === '' ? '[]' : body);
+  return rows.some((row) => text(row, 'SOPInstanceUID') === object.instanceUid);
+}
+
+async function store(peer: Peer, object: DeliverObject, signal: AbortSignal): Promise<void> {
+  const boundary = `plumbline-${randomUUID()}`;
+  const bytes = await object.bytes();
+  const head = Buffer.from(
+    `--${boundary}\r\nContent-Type: application/dicom\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+  );
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const response = await request(
+    peer,
+    '/studies',
+    {
+      method: 'POST',
+      headers: {
+        'content-type': `multipart/related; type="application/dicom"; boundary="${boundary}"`,
+        accept: 'application/dicom+json',
+      },
+      body: new Blob([head, bytes as Uint8Array<ArrayBuffer>, tail]),
+    },
+    signal,
+  );
+  const body = await readText(peer, response);
+  const failed = failures(body);
+  // 409 is "none stored" (PS3.18 10.5.3): the reasons say whether another try can help.
+  if (failed.length > 0) throw failureOf(peer, object, failed[0]!);
+  if (!response.ok) throw refusal(peer, response.status, body, response.headers.get('retry-after'));
+}
+
+/** Failure Reasons (0008,1197) of the answer; an empty sequence is a success (Orthanc always sends one). */
+function failures(body: string): number[] {
+  try {
+    const answer = JSON.parse(body) as DicomJson;
+    return items(answer, 'FailedSOPSequence').map((item) => number(item, 'FailureReason') ?? 0x0110);
+  } catch {
+    return []; // not JSON: the status code alone speaks
+  }
+}
+
+/** 0110 processing failure and A7xx out of resources may pass (PS3.18 table I.2-2); the rest never does. */
+function failureOf(peer: Peer, object: DeliverObject, reason: number): PlumblineError {
+  const hex = `0x${reason.toString(16).toUpperCase().padStart(4, '0')}`;
+  const passing = reason === 0x0110 || (reason >= 0xa700 && reason <= 0xa7ff);
+  return new PlumblineError(
+    passing ? 'peer-busy' : 'peer-refused',
+    `${peer.name} did not store ${object.role.toUpperCase()} ${object.instanceUid}: Failure Reason ${hex}`,
+    {
+      where: peer.name,
+    },
+  );
+}
+
+/** Fetch the object and compare it with what was sent: the data set byte for byte, or attribute for attribute where it was re-encoded. */
+async function compare(
+  peer: Peer,
+  studyUid: string,
+  object: DeliverObject,
+  signal: AbortSignal,
+  code: 'uid-conflict' | 'read-back-differs',
+): Promise<void> {
+  const path = `/studies/${studyUid}/series/${object.seriesUid}/instances/${object.instanceUid}`;
+  const accept = 'multipart/related; type="application/dicom"; transfer-syntax=*';
+  const response = await request(peer, path, { headers: { accept, 'cache-control': 'no-cache' } }, signal);
+  const body = await readBytes(peer, response);
+  if (!response.ok)
+    throw refusal(peer, response.status, new TextDecoder().decode(body), response.headers.get('retry-after'));
+  const stored = inspectPart10(firstPart(peer, response.headers.get('content-type') ?? '', body));
+  if (stored.dataDigest === object.dataDigest) return;
+  const sent = inspectPart10(await object.bytes());
+  const different = differingTags(sent.attributes, stored.attributes);
+  if (different.length === 0 && stored.instanceUid === object.instanceUid) return;
+  throw new PlumblineError(
+    code,
+    `${peer.name} holds another ${object.role.toUpperCase()} under ${object.instanceUid}; differing: ${different.slice(0, 8).join(' ')}`,
+    {
+      where: peer.name,
+    },
+  );
+}
+
+/** Tags that were sent and come back with another value. What an archive adds of its own is its right. */
+function differingTags(sent: DicomJson, stored: DicomJson): string[] {
+  return Object.keys(sent).filter(
+    (tag) => JSON.stringify(sent[tag]?.Value ?? []) !== JSON.stringify(stored[tag]?.Value ?? []),
+  );
+}
+
+/** Content of the first body part of a multipart/related answer (RFC 2387). */
+function firstPart(peer: Peer, contentType: string, body: Uint8Array): Uint8Array {
+  const boundary = /boundary="?([^";]+)"?/i.exec(contentType)?.[1];
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const start = boundary === undefined ? -1 : buffer.indexOf(`--${boundary}`);
+  const head = start < 0 ? -1 : buffer.indexOf('\r\n\r\n', start);
+  const end = head < 0 ? -1 : buffer.indexOf(`\r\n--${boundary}`, head + 2);
+  if (end < 0)
+    throw new PlumblineError(
+      'peer-answer-invalid',
+      `${peer.name} answered no multipart/related body (${shorten(contentType)})`,
+      { where: peer.name },
+    );
+  return buffer.subarray(head + 4, end);
+}
+
+async function readText(peer: Peer, response: Response): Promise<string> {
+  return new TextDecoder().decode(await readBytes(peer, response));
+}
+
+async function readBytes(peer: Peer, response: Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw unreachable(peer, cause);
+  }
+}
+
+function parseJson<T>(peer: Peer, body: string): T {
+  try {
+    return JSON.parse(body) as T;
+  } catch (cause) {
+    throw new PlumblineError('peer-answer-invalid', `${peer.name} answered no JSON: ${shorten(body)}`, {
+      where: peer.name,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,28 @@
+// Everything that leaves: destinations, one lane each, what a failure means, reading back, dead letters.
+// It never makes or changes what it sends.
+// Main types: Delivery, Destination.
+import type { DestinationConfig } from '../base/index.ts';
+import { dicomwebDestination } from './dicomweb.ts';
+import { fhirDestination } from './fhir.ts';
+import type { Peer } from './http.ts';
+import type { Destination } from './types.ts';
+
+export { openDelivery, type Delivery, type DeliveryOptions } from './lanes.ts';
+export { pauseMs } from './backoff.ts';
+export type * from './types.ts';
+
+/** A destination from its configuration. */
+export function makeDestination(config: DestinationConfig): Destination {
+  const peer: Peer = {
+    name: config.name,
+    url: config.url,
+    headers: (config.headers ?? {}) as Record<string, string>,
+    timeoutSeconds: config.timeoutSeconds,
+    ...(config.bearerFile === undefined ? {} : { bearerFile: config.bearerFile }),
+  };
+  if (config.kind === 'dicomweb') return dicomwebDestination(peer);
+  return fhirDestination(peer, {
+    version: config.fhirVersion,
+    ...(config.patientSystem === undefined ? {} : { patientSystem: config.patientSystem }),
+  });
+}

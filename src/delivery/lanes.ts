@@ -1,0 +1,251 @@
+import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log } from '../base/index.ts';
+import type { Database } from '../store/index.ts';
+import { pauseMs } from './backoff.ts';
+import { PeerRefusal } from './http.ts';
+import type { DeliverContent, DeliveryRow, Destination } from './types.ts';
+
+export interface DeliveryOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly destinations: readonly Destination[];
+  readonly firstPauseMs: number;
+  readonly maxPauseMs: number;
+  readonly giveUpAfterMs: number;
+  /** What a workitem sends to a destination; made again each time, so nothing large is held. */
+  readonly content: (workitem: string, destination: string) => Promise<DeliverContent>;
+  /** All destinations of the workitem have it. */
+  readonly onDelivered: (workitem: string) => Promise<void>;
+  readonly random?: () => number;
+}
+
+export interface Delivery {
+  /** Make the rows of a workitem; the same call again changes nothing. Without destinations it is delivered at once. */
+  enqueue(workitem: string, study: string, destinations: readonly string[]): Promise<void>;
+  /** Try what is due now, one lane per destination side by side. @returns how many rows were tried */
+  runDue(): Promise<number>;
+  /** Run lanes until `stop`. */
+  start(): void;
+  stop(): Promise<void>;
+  rows(filter?: { readonly state?: DeliveryRow['state']; readonly workitem?: string }): Promise<DeliveryRow[]>;
+  /** Give a held or dead delivery another life. */
+  retry(id: number, reason: string): Promise<void>;
+  /** When the next waiting row is due; undefined if none. */
+  nextAt(): Promise<number | undefined>;
+}
+
+const columns =
+  'id, workitem, study, destination, state, attempts, next_at AS nextAt, code, message, created_at AS createdAt, updated_at AS updatedAt';
+
+/**
+ * Each (workitem, destination) has its own row and state; each destination its own lane, so that a dead one starves no
+ * other. What happens after a failure is decided by the class of the error alone: `retry` waits and comes again, `hold`
+ * waits for a person, `reject` and `bug` are dead letters. A row that is `sending` when the program starts was cut in
+ * the middle: it is tried again, which is harmless since senders ask before they send.
+ */
+export function openDelivery(options: DeliveryOptions): Delivery {
+  const { db, clock } = options;
+  const lanes = new Map(options.destinations.map((d) => [d.name, d]));
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<number> | undefined;
+  let wanted = false;
+  let recovered: Promise<unknown> | undefined;
+
+  const recover = (): Promise<unknown> =>
+    (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'"));
+
+  async function runDue(): Promise<number> {
+    await recover();
+    const tried = await Promise.all([...lanes.values()].map((lane) => runLane(lane)));
+    return tried.reduce((a, b) => a + b, 0);
+  }
+
+  async function runLane(lane: Destination): Promise<number> {
+    let tried = 0;
+    while (!stopping.signal.aborted) {
+      const row = await claim(lane.name);
+      if (!row) break;
+      tried++;
+      // After trouble with the peer itself the rest of the lane waits too: it would meet the same.
+      if (!(await attempt(lane, row))) break;
+    }
+    return tried;
+  }
+
+  async function claim(destination: string): Promise<DeliveryRow | undefined> {
+    const row = await db.get<DeliveryRow>(
+      `UPDATE delivery SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE id = (
+         SELECT id FROM delivery WHERE destination = ? AND state = 'waiting' AND next_at <= ? ORDER BY next_at, id LIMIT 1) RETURNING ${columns}`,
+      clock.now(),
+      destination,
+      clock.now(),
+    );
+    if (row) checkpoint('delivery.claimed');
+    return row;
+  }
+
+  /** @returns false if the lane should rest */
+  async function attempt(lane: Destination, row: DeliveryRow): Promise<boolean> {
+    try {
+      await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal);
+      checkpoint('delivery.sent');
+      await settle(row, 'delivered', null, null);
+      checkpoint('delivery.recorded');
+      options.log.info('delivered', {
+        workitem: row.workitem,
+        study: row.study,
+        destination: lane.name,
+        attempt: row.attempts,
+      });
+      await finishWorkitem(row.workitem);
+      return true;
+    } catch (thrown) {
+      // Stopping is no failure of the peer: the row goes back as it was.
+      if (stopping.signal.aborted) {
+        await db.run("UPDATE delivery SET state = 'waiting', attempts = attempts - 1 WHERE id = ?", row.id);
+        return false;
+      }
+      return fail(row, asPlumblineError(thrown));
+    }
+  }
+
+  async function fail(row: DeliveryRow, error: PlumblineError): Promise<boolean> {
+    const tooOld = clock.now() - row.createdAt > options.giveUpAfterMs;
+    options.log.warn('delivery failed', {
+      workitem: row.workitem,
+      study: row.study,
+      destination: row.destination,
+      code: error.code,
+      attempt: row.attempts,
+    });
+    if (error.code === 'superseded') return settle(row, 'superseded', error.code, error.message);
+    if (error.class === 'hold') return settle(row, 'held', error.code, error.message);
+    if (error.class !== 'retry' || tooOld) return settle(row, 'dead', error.code, error.message);
+    const asked = error instanceof PeerRefusal ? (error.retryAfterMs ?? 0) : 0;
+    const pause = pauseMs(
+      row.attempts,
+      { firstMs: options.firstPauseMs, maxMs: options.maxPauseMs },
+      (options.random ?? Math.random)(),
+      asked,
+    );
+    await db.run(
+      "UPDATE delivery SET state = 'waiting', next_at = ?, code = ?, message = ?, updated_at = ? WHERE id = ?",
+      clock.now() + pause,
+      error.code,
+      error.message,
+      clock.now(),
+      row.id,
+    );
+    return false;
+  }
+
+  async function settle(
+    row: DeliveryRow,
+    state: DeliveryRow['state'],
+    code: string | null,
+    message: string | null,
+  ): Promise<boolean> {
+    await db.run(
+      'UPDATE delivery SET state = ?, code = ?, message = ?, updated_at = ? WHERE id = ?',
+      state,
+      code,
+      message,
+      clock.now(),
+      row.id,
+    );
+    return true;
+  }
+
+  async function finishWorkitem(workitem: string): Promise<void> {
+    const open = await db.get<{ n: number }>(
+      "SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND state <> 'delivered'",
+      workitem,
+    );
+    if (Number(open?.n ?? 0) === 0) await options.onDelivered(workitem);
+  }
+
+  /** Run now if idle; if a round is running, run once more after it. */
+  function kick(): void {
+    if (timer === undefined) return;
+    if (running) {
+      wanted = true;
+      return;
+    }
+    running = runDue();
+    running
+      .catch((e: unknown) => options.log.error('delivery round failed', { code: asPlumblineError(e).code }))
+      .finally(() => {
+        running = undefined;
+        if (wanted) {
+          wanted = false;
+          kick();
+        }
+      });
+  }
+
+  return {
+    enqueue: async (workitem, study, destinations) => {
+      const unknown = destinations.find((d) => !lanes.has(d));
+      if (unknown)
+        throw new PlumblineError(
+          'config-invalid',
+          `the route names the destination "${unknown}", which is not configured`,
+          { where: unknown },
+        );
+      if (destinations.length === 0) return options.onDelivered(workitem);
+      await db.transaction(async (tx) => {
+        for (const destination of destinations) {
+          await tx.run(
+            `INSERT INTO delivery (workitem, study, destination, state, attempts, next_at, created_at, updated_at)
+             VALUES (?, ?, ?, 'waiting', 0, ?, ?, ?) ON CONFLICT (workitem, destination) DO NOTHING`,
+            workitem,
+            study,
+            destination,
+            clock.now(),
+            clock.now(),
+            clock.now(),
+          );
+        }
+      });
+      await finishWorkitem(workitem);
+      kick();
+    },
+    runDue,
+    start: () => {
+      timer ??= setInterval(kick, 1000);
+      kick();
+    },
+    stop: async () => {
+      clearInterval(timer);
+      timer = undefined;
+      stopping.abort();
+      await running?.catch(() => undefined); // its failure was logged by kick
+    },
+    rows: (filter = {}) =>
+      db.all<DeliveryRow>(
+        `SELECT ${columns} FROM delivery WHERE (? IS NULL OR state = ?) AND (? IS NULL OR workitem = ?) ORDER BY id`,
+        filter.state ?? null,
+        filter.state ?? null,
+        filter.workitem ?? null,
+        filter.workitem ?? null,
+      ),
+    retry: async (id, reason) => {
+      const changed = await db.run(
+        "UPDATE delivery SET state = 'waiting', next_at = ?, message = ?, updated_at = ? WHERE id = ? AND state IN ('dead', 'held')",
+        clock.now(),
+        `tried again: ${reason}`,
+        clock.now(),
+        id,
+      );
+      if (changed === 0) throw new PlumblineError('not-found', `no held or dead delivery ${id}`);
+      kick();
+    },
+    nextAt: async () => {
+      const row = await db.get<{ at: number | null }>(
+        "SELECT MIN(next_at) AS at FROM delivery WHERE state = 'waiting'",
+      );
+      return row?.at ?? undefined;
+    },
+  };
+}

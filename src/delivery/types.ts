@@ -1,0 +1,55 @@
+import type { R4Bundle, R5Bundle } from '../fhir/index.ts';
+
+/** One DICOM object to be sent. */
+export interface DeliverObject {
+  readonly role: 'seg' | 'sr';
+  readonly seriesUid: string;
+  readonly instanceUid: string;
+  readonly sopClass: string;
+  /** Over transfer syntax and data set, as in `InstanceRef`. */
+  readonly dataDigest: string;
+  /** The Part 10 file. */
+  readonly bytes: () => Promise<Uint8Array>;
+}
+
+/** Everything that one workitem may send, made for the profile of one destination. */
+export interface DeliverContent {
+  readonly workitem: string;
+  readonly studyUid: string;
+  readonly patientId: string;
+  /** Issuer of Patient ID, empty where the images have none. */
+  readonly issuer: string;
+  /** SEGs before the SR that names them. */
+  readonly objects: readonly DeliverObject[];
+  readonly fhirR4: () => Promise<R4Bundle>;
+  readonly fhirR5: () => Promise<R5Bundle>;
+}
+
+/** A configured place that results go to. */
+export interface Destination {
+  readonly name: string;
+  readonly kind: 'dicomweb' | 'fhir';
+  /** Send all of it and read it back; safe to call again after any failure. @throws PlumblineError whose class decides what happens */
+  readonly deliver: (content: DeliverContent, signal: AbortSignal) => Promise<void>;
+  /** Ask whether the peer is there and speaks the protocol. @returns what it said, in words */
+  readonly check: (signal: AbortSignal) => Promise<string>;
+}
+
+export type DeliveryState = 'waiting' | 'sending' | 'delivered' | 'held' | 'dead' | 'superseded';
+
+/** One row: one workitem to one destination. */
+export interface DeliveryRow {
+  readonly id: number;
+  readonly workitem: string;
+  readonly study: string;
+  readonly destination: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  /** Milliseconds since 1970 at which it is tried next, for `waiting`. */
+  readonly nextAt: number;
+  readonly code: string | null;
+  /** What happened, in the peer's words where it gave any. */
+  readonly message: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig, PlumblineError } from '../../../src/base/index.ts';
+
+function refusal(text: string): PlumblineError {
+  try {
+    parseConfig(text, 'plumbline.yaml', '/site');
+  } catch (e) {
+    return e as PlumblineError;
+  }
+  throw new Error('accepted');
+}
+
+describe('the configuration', () => {
+  it('may be empty: every key has a default', () => {
+    const config = parseConfig('', 'plumbline.yaml', '/site');
+    expect(config.http).toEqual({ host: '127.0.0.1', port: 8470, trustedNetwork: false, corsOrigins: [] });
+    expect(config.dataDir).toBe('/site/plumbline-data');
+    expect(config.destinations).toEqual([]);
+  });
+
+  it('names an unknown key and a wrong type with file, line and column', () => {
+    const e = refusal('http:\n  port: x\n  prot: 3\n');
+    expect(e.code).toBe('config-invalid');
+    expect(e.where).toBe('plumbline.yaml:2:3');
+    expect(e.message).toContain('plumbline.yaml:2:3: /http/port: must be integer');
+    expect(e.message).toContain('plumbline.yaml:3:3: /http/prot: unknown key "prot"');
+  });
+
+  it('names the place of a YAML syntax error', () => {
+    expect(refusal('http:\n  - [').where).toMatch(/^plumbline\.yaml:\d+:\d+$/);
+  });
+
+  it('refuses to listen beyond loopback without a statement that the network is trusted', () => {
+    expect(refusal('http: {host: 0.0.0.0}').code).toBe('listen-refused');
+    expect(parseConfig('http: {host: 0.0.0.0, trustedNetwork: true}', 'f', '/').http.host).toBe('0.0.0.0');
+  });
+
+  it('refuses two destinations of one name', () => {
+    const text =
+      'destinations:\n  - {name: pacs, kind: dicomweb, url: "http://a"}\n  - {name: pacs, kind: fhir, url: "http://b"}\n';
+    expect(refusal(text).message).toContain('two destinations are named "pacs"');
+  });
+});
