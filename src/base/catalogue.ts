@@ -263,6 +263,16 @@ export const catalogue = {
     cause: 'The database is locked by another process.',
     remedy: 'Stop the other process, or wait.',
   },
+  'store-version': {
+    class: 'reject',
+    cause: 'The database was written by another version of Plumbline.',
+    remedy: 'Start the version that wrote it, or a newer one; never edit a migration that has run.',
+  },
+  'worker-lost': {
+    class: 'hold',
+    cause: 'The process that worked on the workitem ended in the middle, several times.',
+    remedy: 'Look at the log of that time (memory, disk), then `plumbline jobs retry`.',
+  },
   'store-damaged': {
     class: 'hold',
     cause: 'A blob does not have the content that its address says.',

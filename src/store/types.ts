@@ -29,7 +29,8 @@ export interface StagedBlob {
 
 /** Content-addressed bytes. Behind it files now, S3 later. */
 export interface Blobs {
-  stage(): Promise<StagedBlob>;
+  /** @param use `drain`: results of accepted work, which may use the reserve. @throws PlumblineError disk-full */
+  stage(use?: { readonly drain?: boolean }): Promise<StagedBlob>;
   /** Give finished blobs their address. Resolves only when all are durable (fdatasync each, one folder sync per folder). */
   commit(staged: readonly StagedBlob[]): Promise<void>;
   /** stage + finish + commit of small content. @returns its SHA-256 hex */

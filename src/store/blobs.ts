@@ -1,0 +1,153 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PlumblineError, sha256 } from '../base/index.ts';
+import { freeBytes, ignoreMissing, readRange, sizeOrUndefined, syncFolder } from './files.ts';
+import { createGate, inParallel } from './queue.ts';
+import { stageFile, type StagedFile } from './staged.ts';
+import { openStaging } from './staging.ts';
+import type { Blobs, StagedBlob } from './types.ts';
+
+export interface BlobOptions {
+  /** Free bytes that arriving data may not use, so that accepted work can end. */
+  readonly reserveBytes: number;
+}
+
+/** What was asked of the disk; tests count on it. */
+export interface BlobCounters {
+  files: number;
+  bytes: number;
+  fileSyncs: number;
+  folderSyncs: number;
+  /** Blobs that were there already. */
+  existing: number;
+}
+
+export interface FileBlobs extends Blobs {
+  readonly counters: BlobCounters;
+  close(): Promise<void>;
+}
+
+/** Each file's fdatasync runs while the next is written; more than four at a time gained nothing. */
+const syncsInFlight = 4;
+
+/**
+ * Files at `<dir>/ab/cd/<sha256>`, staged in `<dir>/staging` on the same volume.
+ *
+ * A commit costs one folder sync however many files it has: the files get names that hold their digests inside the
+ * staging folder, that one folder is synced, and only then are they renamed to their addresses. A rename that a power
+ * cut takes back leaves the file in staging, and the next open gives it its address again (staging.ts).
+ * @throws PlumblineError disk-full; store-damaged where the folder cannot be used
+ */
+export async function openBlobs(dir: string, options: BlobOptions): Promise<FileBlobs> {
+  const counters: BlobCounters = { files: 0, bytes: 0, fileSyncs: 0, folderSyncs: 0, existing: 0 };
+  const address = (digest: string): string => addressOf(dir, digest);
+  const staging = await openStaging(dir, address);
+  const syncing = createGate(syncsInFlight);
+
+  const stage = async (use: { readonly drain?: boolean } = {}): Promise<StagedFile> => {
+    if (!use.drain) await checkReserve(dir, options.reserveBytes);
+    return stageFile(join(staging.folder, `${randomUUID()}.part`), syncing, counters);
+  };
+
+  const commit = async (staged: readonly StagedBlob[]): Promise<void> => {
+    const files = staged.map(asStagedFile);
+    const done = await Promise.all(files.map((f) => f.synced()));
+    const fresh: { file: StagedFile; to: string }[] = [];
+    await inParallel([...files.entries()], async ([i, file]) => {
+      const to = address(done[i]!.digest);
+      // A file of another size is what a broken disk left: it is replaced.
+      if ((await sizeOrUndefined(to)) !== done[i]!.bytes) return void fresh.push({ file, to });
+      counters.existing++;
+      await file.discard();
+    });
+    if (fresh.length === 0) return;
+    await inParallel(fresh, ({ file }) => file.nameByDigest());
+    await syncFolder(staging.folder);
+    counters.folderSyncs++;
+    await inParallel(fresh, ({ file, to }) => file.moveTo(to));
+  };
+
+  return {
+    counters,
+    stage,
+    commit,
+    put: async (bytes) => {
+      const file = await stage({ drain: true });
+      try {
+        await file.write(bytes);
+        const { digest } = await file.finish();
+        await commit([file]);
+        return digest;
+      } finally {
+        await file.discard();
+      }
+    },
+    has: async (digest) => (await sizeOrUndefined(address(digest))) !== undefined,
+    size: async (digest) => {
+      const size = await sizeOrUndefined(address(digest));
+      if (size === undefined) throw lost(digest);
+      return size;
+    },
+    read: (digest, start, end) => read(address(digest), digest, start, end),
+    stream: (digest) => stream(address(digest), digest),
+    remove: async (digest) => {
+      await unlink(address(digest)).catch(ignoreMissing);
+    },
+    free: () => freeBytes(dir),
+    close: () => staging.close(),
+  };
+}
+
+/** @throws PlumblineError internal where `digest` is no SHA-256 in hex: nothing else may become a path */
+function addressOf(dir: string, digest: string): string {
+  if (!/^[0-9a-f]{64}$/.test(digest))
+    throw new PlumblineError('internal', `"${digest.slice(0, 80)}" is no blob address`);
+  return join(dir, digest.slice(0, 2), digest.slice(2, 4), digest);
+}
+
+function asStagedFile(staged: StagedBlob): StagedFile {
+  if ('nameByDigest' in staged) return staged as StagedFile;
+  throw new PlumblineError('internal', 'a blob can only be committed to the store that staged it');
+}
+
+async function read(path: string, digest: string, start?: number, end?: number): Promise<Uint8Array> {
+  if (start === undefined && end === undefined) {
+    const bytes = await readFile(path).catch((e: unknown) => Promise.reject(readError(e, digest)));
+    if (sha256(bytes) !== digest) throw damaged(digest);
+    return bytes;
+  }
+  return readRange(path, start ?? 0, end).catch((e: unknown) => Promise.reject(readError(e, digest)));
+}
+
+/** The digest is known only after the last byte: a damaged blob throws at its end. */
+async function* stream(path: string, digest: string): AsyncIterable<Uint8Array> {
+  const hash = createHash('sha256');
+  const chunks: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: 1 << 18 });
+  try {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  } catch (e) {
+    throw readError(e, digest);
+  }
+  if (hash.digest('hex') !== digest) throw damaged(digest);
+}
+
+async function checkReserve(dir: string, reserve: number): Promise<void> {
+  const free = await freeBytes(dir);
+  if (free < reserve)
+    throw new PlumblineError('disk-full', `${free} bytes are free, ${reserve} are kept in reserve`, { where: dir });
+}
+
+const damaged = (digest: string): PlumblineError =>
+  new PlumblineError('store-damaged', 'the content of a blob does not match its address', { where: digest });
+
+const lost = (digest: string): PlumblineError =>
+  new PlumblineError('store-damaged', 'a blob is missing', { where: digest });
+
+function readError(e: unknown, digest: string): unknown {
+  return (e as NodeJS.ErrnoException).code === 'ENOENT' ? lost(digest) : e;
+}
