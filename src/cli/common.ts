@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { loadConfig, parseConfig, type Config } from '../base/index.ts';
+
+/** Where the program lies: package.json, models and mappings are here, in a clone and installed alike. */
+export const home = resolve(import.meta.dirname, '../..');
+
+export const version = (JSON.parse(readFileSync(resolve(home, 'package.json'), 'utf8')) as { version: string }).version;
+
+/** Exit codes of every command; documented in docs/cli.md. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, someFailed: 5 } as const;
+
+export const defaultConfigFile = 'plumbline.yaml';
+
+/** The configuration of `--config`, or the defaults where no file was named and none lies here. */
+export function configOf(file: string | undefined, optional: boolean): Config {
+  if (file === undefined && optional) {
+    try {
+      return loadConfig(defaultConfigFile);
+    } catch (e) {
+      if ((e as { code?: string }).code !== 'config-missing') throw e;
+      return parseConfig('', '(defaults)', process.cwd());
+    }
+  }
+  return loadConfig(file ?? defaultConfigFile);
+}
