@@ -14,7 +14,7 @@ export interface DeliveryOptions {
   readonly giveUpAfterMs: number;
   /** What a workitem sends to a destination; made again each time, so nothing large is held. */
   readonly content: (workitem: string, destination: string) => Promise<DeliverContent>;
-  /** All destinations of the workitem have it. */
+  /** All destinations of the workitem have it. May come more than once. */
   readonly onDelivered: (workitem: string) => Promise<void>;
   readonly random?: () => number;
 }
@@ -197,8 +197,9 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       await db.transaction(async (tx) => {
         for (const destination of destinations) {
           await tx.run(
-            `INSERT INTO delivery (workitem, study, destination, state, attempts, next_at, created_at, updated_at)
-             VALUES (?, ?, ?, 'waiting', 0, ?, ?, ?) ON CONFLICT (workitem, destination) DO NOTHING`,
+            `INSERT INTO delivery (id, workitem, study, destination, state, attempts, next_at, created_at, updated_at)
+             SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, 'waiting', 0, ?, ?, ? FROM delivery WHERE 1 = 1
+             ON CONFLICT (workitem, destination) DO NOTHING`,
             workitem,
             study,
             destination,

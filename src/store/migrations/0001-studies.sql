@@ -12,14 +12,18 @@ CREATE TABLE studies (
   last_at BIGINT NOT NULL,
   received INTEGER NOT NULL DEFAULT 0,
   own INTEGER NOT NULL DEFAULT 0,
-  -- instances that an order or a header announced
-  expected INTEGER,
   -- while arriving: when the gate looks, and when it waits no longer
   due_at BIGINT,
   deadline_at BIGINT
 );
 CREATE INDEX studies_due ON studies (state, due_at);
 CREATE INDEX studies_newest ON studies (last_at);
+
+-- How many instances an order or a header announced; it may come before the study.
+CREATE TABLE expected_counts (
+  study_uid TEXT PRIMARY KEY,
+  instances INTEGER NOT NULL
+);
 
 -- Every identity that received instances of a study name: more than one is a contradiction, and all are kept for showing.
 CREATE TABLE study_identities (

@@ -40,7 +40,23 @@ function refusal(text: string): PlumblineError {
 describe('the routes file', () => {
   it('that comes with Plumbline is valid and sends each imaging modality somewhere', () => {
     const shipped = parseRoutes(readFileSync(join(root, 'mappings/routes.json'), 'utf8'), 'routes.json');
-    for (const modality of ['CT', 'MR', 'PT', 'CR', 'DX', 'MG', 'XA', 'US', 'ES', 'XC', 'SM', 'OP', 'OPT', 'NM', 'OT']) {
+    for (const modality of [
+      'CT',
+      'MR',
+      'PT',
+      'CR',
+      'DX',
+      'MG',
+      'XA',
+      'US',
+      'ES',
+      'XC',
+      'SM',
+      'OP',
+      'OPT',
+      'NM',
+      'OT',
+    ]) {
       const one = { seriesUid: '1.2', sender: '', attributes: dataset({ Modality: modality }) };
       expect(decideRoutes(shipped, [one]).decisions, modality).toHaveLength(1);
     }
@@ -48,19 +64,28 @@ describe('the routes file', () => {
   });
 
   it('is refused with file, line and column of an unknown key', () => {
-    const e = refusal('{\n  "version": 1,\n  "rules": [\n    { "name": "a", "when": { "modalty": ["CT"] }, "then": { "bundle": "b", "task": "t" } }\n  ]\n}');
+    const e = refusal(
+      '{\n  "version": 1,\n  "rules": [\n    { "name": "a", "when": { "modalty": ["CT"] }, "then": { "bundle": "b", "task": "t" } }\n  ]\n}',
+    );
     expect(e.code).toBe('routes-invalid');
     expect(e.where).toBe('routes.json:4:30');
     expect(e.message).toContain('unknown key "modalty"');
   });
 
   it('is refused where two rules have one name', () => {
-    expect(refusal(JSON.stringify({ version: 1, rules: [rule('a', {}), rule('a', {})] })).message).toContain('two rules are named "a"');
+    expect(refusal(JSON.stringify({ version: 1, rules: [rule('a', {}), rule('a', {})] })).message).toContain(
+      'two rules are named "a"',
+    );
   });
 
   it('fills in the policy of a rule that says nothing', () => {
     const [decision] = decideRoutes(routes(rule('all', {})), [chest]).decisions;
-    expect(decision?.policy).toEqual({ late: 'new', burnedIn: 'hold', slices: { every: 1, max: 64 }, minMaskPixels: 4 });
+    expect(decision?.policy).toEqual({
+      late: 'new',
+      burnedIn: 'hold',
+      slices: { every: 1, max: 64 },
+      minMaskPixels: 4,
+    });
   });
 });
 
@@ -83,7 +108,10 @@ describe('deciding', () => {
   });
 
   it('gives a series to the first rule that holds, and says of the later ones that they held too', () => {
-    const { decisions, explanations } = decideRoutes(routes(rule('first', { modality: ['CT'] }), rule('second', {}, { task: 'other' })), [chest]);
+    const { decisions, explanations } = decideRoutes(
+      routes(rule('first', { modality: ['CT'] }), rule('second', {}, { task: 'other' })),
+      [chest],
+    );
     expect(decisions.map((d) => d.rule)).toEqual(['first']);
     expect(explanations.map((e) => [e.rule, e.holds, e.taken])).toEqual([
       ['first', true, true],
@@ -93,14 +121,22 @@ describe('deciding', () => {
 
   it('explains a condition by what it wanted and what it found', () => {
     const { explanations } = decideRoutes(routes(rule('a', { bodyPart: ['HEAD'] })), [chest]);
-    expect(explanations[0]?.conditions).toEqual([{ condition: 'bodyPart', wanted: ['HEAD'], actual: ['CHEST'], holds: false }]);
+    expect(explanations[0]?.conditions).toEqual([
+      { condition: 'bodyPart', wanted: ['HEAD'], actual: ['CHEST'], holds: false },
+    ]);
   });
 
   it('makes one decision of rules that ask the same question, and two of rules that do not', () => {
     const us = { ...chest, seriesUid: '1.2.2', attributes: dataset({ Modality: 'US' }) };
-    const same = decideRoutes(routes(rule('ct', { modality: ['CT'] }), rule('us', { modality: ['US'] })), [chest, us]).decisions;
+    const same = decideRoutes(routes(rule('ct', { modality: ['CT'] }), rule('us', { modality: ['US'] })), [
+      chest,
+      us,
+    ]).decisions;
     expect(same.map((d) => [d.rule, d.series])).toEqual([['ct+us', ['1.2.1', '1.2.2']]]);
-    const other = decideRoutes(routes(rule('ct', { modality: ['CT'] }), rule('us', { modality: ['US'] }, { task: 'segment' })), [chest, us]).decisions;
+    const other = decideRoutes(
+      routes(rule('ct', { modality: ['CT'] }), rule('us', { modality: ['US'] }, { task: 'segment' })),
+      [chest, us],
+    ).decisions;
     expect(other.map((d) => d.series)).toEqual([['1.2.1'], ['1.2.2']]);
   });
 });
@@ -109,11 +145,15 @@ describe('a pattern', () => {
   it('agrees with the regular expression of the same meaning', () => {
     const piece = fc.constantFrom('a', 'b', '*', 'ab', '.');
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 6 }), fc.array(fc.constantFrom('a', 'b', '.'), { maxLength: 8 }), (p, v) => {
-        const [pattern, value] = [p.join(''), v.join('')];
-        const regex = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`, 'i');
-        expect(matchesPattern(pattern, value.toUpperCase())).toBe(regex.test(value));
-      }),
+      fc.property(
+        fc.array(piece, { maxLength: 6 }),
+        fc.array(fc.constantFrom('a', 'b', '.'), { maxLength: 8 }),
+        (p, v) => {
+          const [pattern, value] = [p.join(''), v.join('')];
+          const regex = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`, 'i');
+          expect(matchesPattern(pattern, value.toUpperCase())).toBe(regex.test(value));
+        },
+      ),
     );
   });
 });

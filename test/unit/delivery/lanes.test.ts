@@ -1,0 +1,167 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PlumblineError, silentLog, type ErrorCode } from '../../../src/base/index.ts';
+import {
+  openDelivery,
+  pauseMs,
+  type DeliverContent,
+  type Delivery,
+  type Destination,
+} from '../../../src/delivery/index.ts';
+import { openDatabase, type Database } from '../../../src/store/index.ts';
+
+let dir: string;
+let db: Database;
+let now: number;
+let delivered: string[];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'plumbline-delivery-'));
+  db = await openDatabase(join(dir, 'plumbline.db'));
+  now = 1_000_000;
+  delivered = [];
+});
+afterEach(async () => {
+  await db.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A destination that fails in turn with the given codes, then takes everything. */
+function flaky(name: string, ...failures: ErrorCode[]): Destination & { readonly taken: string[]; tries: number } {
+  const self = {
+    name,
+    kind: 'dicomweb' as const,
+    taken: [] as string[],
+    tries: 0,
+    deliver: async (content: DeliverContent) => {
+      self.tries++;
+      const code = failures.shift();
+      if (code) throw new PlumblineError(code, `${name}: ${code}`);
+      self.taken.push(content.workitem);
+    },
+    check: async () => 'there',
+  };
+  return self;
+}
+
+function open(...destinations: Destination[]): Delivery {
+  return openDelivery({
+    db,
+    clock: { now: () => now },
+    log: silentLog,
+    destinations,
+    firstPauseMs: 1000,
+    maxPauseMs: 60_000,
+    giveUpAfterMs: 3_600_000,
+    content: async (workitem) => ({
+      workitem,
+      studyUid: '1.2',
+      patientId: 'P',
+      issuer: '',
+      objects: [],
+      fhirR4: () => Promise.reject(new Error('unused')),
+      fhirR5: () => Promise.reject(new Error('unused')),
+    }),
+    onDelivered: async (workitem) => void delivered.push(workitem),
+    random: () => 1,
+  });
+}
+
+describe('a delivery', () => {
+  it('goes to each destination once, and the workitem is delivered when all have it', async () => {
+    const [pacs, ehr] = [flaky('pacs'), flaky('ehr')];
+    const delivery = open(pacs, ehr);
+    await delivery.enqueue('w1', '1.2', ['pacs', 'ehr']);
+    await delivery.enqueue('w1', '1.2', ['pacs', 'ehr']);
+    await delivery.runDue();
+    await delivery.runDue();
+    expect([pacs.taken, ehr.taken]).toEqual([['w1'], ['w1']]);
+    expect(new Set(delivered)).toEqual(new Set(['w1']));
+  });
+
+  it('without a destination is delivered at once', async () => {
+    await open().enqueue('w1', '1.2', []);
+    expect(delivered).toEqual(['w1']);
+  });
+
+  it('waits and comes again after passing trouble, with a growing pause', async () => {
+    const pacs = flaky('pacs', 'peer-unreachable', 'peer-busy');
+    const delivery = open(pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.runDue();
+    expect(await delivery.rows()).toMatchObject([
+      { state: 'waiting', attempts: 1, nextAt: now + 1000, code: 'peer-unreachable' },
+    ]);
+    await delivery.runDue();
+    expect(pacs.tries).toBe(1);
+    now += 1000;
+    await delivery.runDue();
+    expect(await delivery.rows()).toMatchObject([{ attempts: 2, nextAt: now + 2000 }]);
+    now += 2000;
+    await delivery.runDue();
+    expect(await delivery.rows({ state: 'delivered' })).toHaveLength(1);
+  });
+
+  it.each([
+    ['peer-refused', 'dead'],
+    ['read-back-differs', 'held'],
+    ['peer-unauthorized', 'held'],
+    ['superseded', 'superseded'],
+    ['encoding-invalid', 'dead'],
+  ] as const)('after %s is %s', async (code, state) => {
+    const delivery = open(flaky('pacs', code));
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.runDue();
+    expect(await delivery.rows()).toMatchObject([{ state, code, message: `pacs: ${code}` }]);
+    expect(delivered).toEqual([]);
+  });
+
+  it('that fails does not keep other destinations from getting theirs', async () => {
+    const [pacs, ehr] = [flaky('pacs', 'peer-unreachable'), flaky('ehr')];
+    const delivery = open(pacs, ehr);
+    await delivery.enqueue('w1', '1.2', ['pacs', 'ehr']);
+    await delivery.runDue();
+    expect(ehr.taken).toEqual(['w1']);
+  });
+
+  it('that cannot be delivered for too long becomes a dead letter, and gets another life by hand', async () => {
+    const pacs = flaky('pacs', 'peer-unreachable', 'peer-unreachable');
+    const delivery = open(pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.runDue();
+    now += 3_700_000;
+    await delivery.runDue();
+    const [row] = await delivery.rows({ state: 'dead' });
+    expect(row).toMatchObject({ attempts: 2 });
+    await delivery.retry(row!.id, 'archive is back');
+    await delivery.runDue();
+    expect(pacs.taken).toEqual(['w1']);
+  });
+
+  it('that was cut while it was sent is tried again by the next process', async () => {
+    await open(flaky('pacs')).enqueue('w1', '1.2', ['pacs']);
+    await db.run("UPDATE delivery SET state = 'sending'");
+    const pacs = flaky('pacs');
+    await open(pacs).runDue();
+    expect(pacs.taken).toEqual(['w1']);
+  });
+
+  it('to a destination that is not configured is refused by name', async () => {
+    await expect(open(flaky('pacs')).enqueue('w1', '1.2', ['archive'])).rejects.toMatchObject({
+      code: 'config-invalid',
+      where: 'archive',
+    });
+  });
+});
+
+describe('the pause', () => {
+  it('doubles up to its ceiling, is spread by chance, and is never shorter than the peer asked', () => {
+    const o = { firstMs: 1000, maxMs: 10_000 };
+    expect([1, 2, 3, 4, 5, 60].map((n) => pauseMs(n, o, 1))).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
+    expect(pauseMs(3, o, 0.25)).toBe(1000);
+    expect(pauseMs(1, o, 0.1, 30_000)).toBe(30_000);
+    expect(pauseMs(1, o, 0)).toBeGreaterThan(0);
+  });
+});
