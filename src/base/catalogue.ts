@@ -73,6 +73,7 @@ export const catalogue = {
     cause: 'Study, Series or SOP Instance UID, or the SOP Class UID, is missing or no legal UID.',
     remedy: 'Correct the object at its source.',
   },
+  'class-mismatch': { class: 'reject', cause: 'Group 2 names another SOP class than the data set.', remedy: 'Correct the object at its source.' },
   'class-not-storable': {
     class: 'reject',
     cause: 'Objects of this SOP class are not stored.',
@@ -209,6 +210,8 @@ export const catalogue = {
     cause: 'The model process ended.',
     remedy: 'It is tried once more, then held; see the exit reason.',
   },
+  'prompt-invalid': { class: 'reject', cause: 'The prompt is empty, or holds a control token of the bundle.', remedy: 'Ask in plain words, without the markup of the model.' },
+  'runtime-closed': { class: 'retry', cause: 'The model was stopped while it worked, because the program ends.', remedy: 'Nothing: the work is done after the next start.' },
   'prompt-too-long': {
     class: 'reject',
     cause: 'The prompt has more tokens than the bundle takes.',

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { isUid, PlumblineError, type DicomJson } from '../base/index.ts';
+import { refuseUndecodable } from './charset.ts';
+import { plainText, toJson } from './json.ts';
+import { parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
+import { isNotStorable } from './sop-classes.ts';
+import { texts } from './attributes.ts';
+
+/** Where the pixels of an instance lie. */
+export interface PixelLocation {
+  readonly keyword: 'PixelData' | 'FloatPixelData' | 'DoubleFloatPixelData';
+  readonly vr: string;
+  /** First byte of the value, and its length, in the file; in the inflated data set where the transfer syntax is deflated. */
+  readonly offset: number;
+  readonly length: number;
+  /** Encapsulated pixel data: the fragments, without the offset table. */
+  readonly fragments?: readonly Fragment[];
+  /** Offset of each frame from the first fragment's item tag: the Extended Offset Table, or the basic one; [] when neither is there. */
+  readonly offsetTable?: readonly number[];
+}
+
+export interface InspectedFile {
+  readonly studyUid: string;
+  readonly seriesUid: string;
+  readonly instanceUid: string;
+  readonly sopClass: string;
+  readonly transferSyntax: string;
+  /** SHA-256 (hex) over transfer syntax UID, one zero byte, and the data set bytes as they stand in the file. */
+  readonly dataDigest: string;
+  /** The data set without pixels in the DICOM JSON Model; see `toJson` for what is left out. */
+  readonly attributes: DicomJson;
+  readonly pixel?: PixelLocation;
+  /** Tags whose text did not decode; only with `undecodable: 'mark'`. */
+  readonly undecodable: readonly string[];
+}
+
+export interface InspectOptions {
+  /** `refuse` (default) throws `charset-undecodable`; `mark` puts U+FFFD and names the tags. */
+  readonly undecodable?: 'refuse' | 'mark';
+}
+
+/**
+ * Read everything but the pixels of a Part 10 file, and prove that the file is whole. The UIDs of the data set win over
+ * group 2: published files often keep old ones there.
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`, `uid-missing`, `class-not-storable`,
+ * `class-mismatch`, `charset-undecodable`
+ */
+export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): InspectedFile {
+  const parsed = parsePart10(file);
+  const identity = identityOf(parsed);
+  const { attributes, undecodable } = toJson(parsed);
+  if (undecodable.length > 0 && options.undecodable !== 'mark')
+    refuseUndecodable(undecodable[0]!, texts(attributes, 'SpecificCharacterSet'));
+  const pixel = pixelLocation(parsed);
+  return {
+    ...identity,
+    transferSyntax: parsed.transferSyntaxUid,
+    dataDigest: digestOf(parsed),
+    attributes,
+    ...(pixel && { pixel }),
+    undecodable,
+  };
+}
+
+type Identity = Pick<InspectedFile, 'studyUid' | 'seriesUid' | 'instanceUid' | 'sopClass'>;
+
+function identityOf(parsed: ParsedPart10): Identity {
+  const sopClass = uidOf(parsed, '00080016');
+  const metaClass = plainText(rawElement(parsed.meta, '00020002'), parsed.file);
+  for (const uid of [sopClass, metaClass]) {
+    if (isNotStorable(uid))
+      throw new PlumblineError('class-not-storable', `SOP class ${uid} is not an instance to store`);
+  }
+  const identity = {
+    studyUid: needUid(parsed, '0020000D', 'Study Instance UID'),
+    seriesUid: needUid(parsed, '0020000E', 'Series Instance UID'),
+    instanceUid: needUid(parsed, '00080018', 'SOP Instance UID'),
+    sopClass: needUid(parsed, '00080016', 'SOP Class UID'),
+  };
+  if (metaClass !== '' && metaClass !== sopClass) {
+    throw new PlumblineError(
+      'class-mismatch',
+      `group 2 says SOP class ${shown(metaClass)}, the data set says ${sopClass}`,
+    );
+  }
+  return identity;
+}
+
+function uidOf(parsed: ParsedPart10, tag: string): string {
+  return plainText(rawElement(parsed.dataset, tag), parsed.bytes);
+}
+
+function needUid(parsed: ParsedPart10, tag: string, name: string): string {
+  const uid = uidOf(parsed, tag);
+  if (!isUid(uid))
+    throw new PlumblineError('uid-missing', uid === '' ? `no ${name}` : `${name} ${shown(uid)} is no UID`);
+  return uid;
+}
+
+/** Foreign text for a message: short, and harmless in a log. */
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 70));
+}
+
+function digestOf({ transferSyntaxUid, file, dataStart }: ParsedPart10): string {
+  return createHash('sha256').update(transferSyntaxUid).update('\0').update(file.subarray(dataStart)).digest('hex');
+}
+
+/** The pixels of a parsed file; undefined where it has none. */
+export function pixelLocation(parsed: ParsedPart10): PixelLocation | undefined {
+  for (const [tag, keyword] of pixelElements) {
+    const element = rawElement(parsed.dataset, tag);
+    if (element === undefined) continue;
+    const { vr, offset, length, fragments } = element;
+    if (fragments === undefined) return { keyword, vr, offset, length };
+    return { keyword, vr, offset, length, fragments, offsetTable: offsetTableOf(parsed, element) };
+  }
+  return undefined;
+}
+
+const pixelElements = [
+  ['7FE00010', 'PixelData'],
+  ['7FE00008', 'FloatPixelData'],
+  ['7FE00009', 'DoubleFloatPixelData'],
+] as const;
+
+/** The Extended Offset Table (PS3.3 C.7.6.3.1.8) stands in place of an empty basic one. */
+function offsetTableOf({ dataset, bytes }: ParsedPart10, pixel: RawElement): readonly number[] {
+  const extended = rawElement(dataset, '7FE00001');
+  if (extended === undefined || extended.length === 0) return pixel.offsetTable ?? [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset + extended.offset, extended.length);
+  return Array.from({ length: extended.length >> 3 }, (_, i) => Number(view.getBigUint64(i * 8, true)));
+}

@@ -1,0 +1,113 @@
+import dcmjs, { type DcmjsDict, type DcmjsElement } from 'dcmjs';
+import { PlumblineError, type DicomElement, type DicomJson } from '../base/index.ts';
+import { joinName, text, type PersonNameValue } from './attributes.ts';
+import { checkElement } from './check.ts';
+import { decimalString } from './decimal.ts';
+import { elementOfVr } from './dataset.ts';
+import { part10Head } from './meta.ts';
+import { explicitLittle, transferSyntax } from './transfer-syntaxes.ts';
+
+export interface WriteOptions {
+  /** Any with an Explicit VR Little Endian data set; default that itself. The pixel bytes must already be in it. */
+  readonly transferSyntax?: string;
+  /** Pixel Data (7FE0,0010): the bytes as they go into the file, little endian; padded to even length here. */
+  readonly pixelData?: { readonly vr: 'OB' | 'OW'; readonly bytes: Uint8Array };
+}
+
+/**
+ * A Part 10 file (PS3.10 chapter 7) from a data set: tags in order, text in UTF-8 and Specific Character Set ISO_IR 192
+ * whatever the data set says. Numbers of Decimal Strings are rounded to what fits 16 characters. The same input gives
+ * the same bytes.
+ * @throws PlumblineError `encoding-invalid` where a value breaks its representation, `text-unencodable`
+ */
+export function writePart10(dataset: DicomJson, options: WriteOptions = {}): Uint8Array {
+  const syntaxUid = options.transferSyntax ?? explicitLittle;
+  const syntax = transferSyntax(syntaxUid);
+  if (syntax?.encoding !== 'explicit')
+    throw new PlumblineError('encoding-invalid', `no data set is written in transfer syntax ${syntaxUid}`);
+  const sopClass = text(dataset, 'SOPClassUID');
+  const instanceUid = text(dataset, 'SOPInstanceUID');
+  const head = part10Head({ sopClass, instanceUid, transferSyntax: syntaxUid });
+  const body = writeDataset({ ...dataset, '00080005': elementOfVr('CS', 'ISO_IR 192') });
+  if (!options.pixelData) return concat([head, body]);
+  const { vr, bytes } = options.pixelData;
+  return concat([
+    head,
+    body,
+    pixelHead(vr, bytes.length + (bytes.length & 1), syntax.encapsulated),
+    bytes,
+    new Uint8Array(bytes.length & 1),
+  ]);
+}
+
+/** The data set alone, Explicit VR Little Endian. */
+function writeDataset(dataset: DicomJson): Uint8Array {
+  const stream = new dcmjs.data.WriteBufferStream(1 << 16, true);
+  dcmjs.data.DicomMessage.write(toDcmjs(dataset), stream, explicitLittle, {});
+  const written = stream.getBuffer(0, stream.size);
+  return written instanceof Uint8Array ? written : new Uint8Array(written);
+}
+
+function toDcmjs(dataset: DicomJson): DcmjsDict {
+  const dict: DcmjsDict = {};
+  for (const tag of Object.keys(dataset).sort()) {
+    if (!/^[0-9A-F]{8}$/.test(tag) || tag.startsWith('0002') || tag.startsWith('7FE0')) {
+      throw new PlumblineError('encoding-invalid', `element (${tag}) does not belong into a data set that is written`);
+    }
+    dict[tag] = toDcmjsElement(tag, dataset[tag]!);
+  }
+  return dict;
+}
+
+function toDcmjsElement(tag: string, element: DicomElement): DcmjsElement {
+  const { vr, InlineBinary } = element;
+  if (vr === 'SQ') return { vr, Value: (element.Value ?? []).map((item) => toDcmjs(item as DicomJson)) };
+  const values = (element.Value ?? []).map((v) => plainValue(vr, v));
+  checkElement(tag, element.Value === undefined ? element : { vr, Value: values });
+  if (InlineBinary !== undefined) return { vr, Value: [evenBuffer(InlineBinary)] };
+  return { vr, Value: values.map((v) => dcmjsValue(vr, v)) };
+}
+
+/** Numbers of number strings as text, so that they are checked as they are written. */
+function plainValue(vr: string, value: unknown): unknown {
+  if (typeof value !== 'number') return value;
+  if (vr === 'DS') return decimalString(value);
+  return vr === 'IS' ? String(value) : value;
+}
+
+function dcmjsValue(vr: string, value: unknown): unknown {
+  if (value === null) return '';
+  if (vr === 'PN') return joinName(value as PersonNameValue);
+  if (vr === 'AT') return Number.parseInt(value as string, 16);
+  return vr === 'UV' || vr === 'SV' ? BigInt(value as number) : value;
+}
+
+function evenBuffer(base64: string): ArrayBuffer {
+  const bytes = Buffer.from(base64, 'base64');
+  const even = new Uint8Array(bytes.length + (bytes.length & 1));
+  even.set(bytes);
+  return even.buffer;
+}
+
+/** Header of (7FE0,0010); encapsulated pixel data has no length, its bytes end with the sequence delimiter. */
+function pixelHead(vr: 'OB' | 'OW', length: number, encapsulated: boolean): Uint8Array {
+  if (!encapsulated && length > 0xfffffffe)
+    throw new PlumblineError('encoding-invalid', `${length} bytes of pixels are too many for one element`);
+  const head = new Uint8Array(12);
+  const view = new DataView(head.buffer);
+  view.setUint16(0, 0x7fe0, true);
+  view.setUint16(2, 0x0010, true);
+  head.set([vr.charCodeAt(0), vr.charCodeAt(1)], 4);
+  view.setUint32(8, encapsulated ? 0xffffffff : length, true);
+  return head;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
