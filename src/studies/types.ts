@@ -1,4 +1,4 @@
-import type { DicomJson, InstanceRef } from '../base/index.ts';
+import type { DicomJson, ErrorCode, InstanceRef } from '../base/index.ts';
 import type { StagedBlob } from '../store/index.ts';
 
 /** One instance that a door asks to keep: complete, inspected, its blob finished but not committed. */
@@ -65,7 +65,56 @@ export interface Studies {
   instance(instanceUid: string): Promise<StoredInstance | undefined>;
   /** QIDO-RS matching over summaries. `match` maps 8-digit tags to the query values (wild cards, ranges and lists as in PS3.4 C.2.2.2). */
   search(level: 'study' | 'series' | 'instance', query: SearchQuery): Promise<StoredInstance[][]>;
+  /** Freeze what was received so far. @throws PlumblineError not-found where nothing was */
   snapshot(studyUid: string): Promise<StudySnapshot>;
+  /** A list that was frozen before. @throws PlumblineError not-found */
+  snapshotOf(studyUid: string, inputDigest: string): Promise<StudySnapshot>;
+  /** What happened to a study, oldest first. */
+  events(studyUid: string): Promise<StudyEvent[]>;
+  /** Every identity that the received instances name; more than one is a contradiction. */
+  identities(studyUid: string): Promise<StudyIdentity[]>;
+  /** Stop the study with a reason until a person releases it; workitems that exist go on. */
+  hold(studyUid: string, code: ErrorCode, message: string, who: string): Promise<void>;
+  /** Let a held study go on; the reason is kept. @throws PlumblineError not-found where it is not held */
+  release(studyUid: string, reason: string, who: string): Promise<void>;
+  /** Add to its events something that a person should know. */
+  note(studyUid: string, code: string, message: string, who: string): Promise<void>;
+}
+
+/** One line of a study's history. */
+export interface StudyEvent {
+  readonly at: string;
+  /** e.g. `ready`, `held`, `released`, `late-instances`, `instance-conflict`, `incomplete`. */
+  readonly code: string;
+  readonly message: string;
+  readonly who: string;
+}
+
+export interface StudyIdentity {
+  readonly patientId: string;
+  readonly issuer: string;
+  readonly instances: number;
+}
+
+export interface GateOptions {
+  /** A study is ready when nothing came for so long. */
+  readonly quietMs: number;
+  /** Ready after so long in any case, counted from the first instance that was not read yet. */
+  readonly deadlineMs: number;
+}
+
+/** Decides that a study is complete enough to read. All that it knows stands in rows. */
+export interface StudyGate {
+  /**
+   * So many instances will come. When exactly they are there the study is ready at once; while some are missing it
+   * waits for them until the deadline, however quiet it is.
+   */
+  expect(studyUid: string, instances: number): Promise<void>;
+  /** Look now: freeze what is due and hand it over. @returns how many studies were handed over */
+  tick(): Promise<number>;
+  /** Look by itself from now on, whenever something is due. */
+  start(): void;
+  stop(): Promise<void>;
 }
 
 export interface SearchQuery {
