@@ -2,3 +2,7 @@
 // It never reads pixels or files and never writes an encoding; data in, data out.
 // Main type: Draft.
 export type * from './draft.ts';
+export { codesSchema, presenceSchema } from './mapping-schemas.ts';
+export { loadMappings, mapLabel, type MappedLabel, type MappingEntry, type Mappings, type SideRule } from './mappings.ts';
+export { parseAnswer, type AnswerForm, type ParsedAnswer, type ParsedPhrase, type ParsedSentence } from './parse.ts';
+export { dicomLab, findingColour } from './colours.ts';
