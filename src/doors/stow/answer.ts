@@ -1,0 +1,85 @@
+import type { DicomJson, ErrorCode, PlumblineError } from '../../base/index.ts';
+
+/** What became of one part of a request. */
+export type Outcome =
+  | { readonly kind: 'stored'; readonly sopClass: string; readonly instanceUid: string; readonly url: string }
+  | {
+      readonly kind: 'failed';
+      /** Undefined where the object is not readable enough to say. */
+      readonly sopClass: string | undefined;
+      readonly instanceUid: string | undefined;
+      readonly error: PlumblineError;
+    };
+
+/**
+ * HTTP status of a store transaction (PS3.18 Table 10.5.3-1): 200 all stored, 202 some, 409 none.
+ * An empty request is the caller's to refuse.
+ */
+export function statusOf(outcomes: readonly Outcome[]): 200 | 202 | 409 {
+  const stored = outcomes.filter((o) => o.kind === 'stored').length;
+  if (stored === outcomes.length) return 200;
+  return stored === 0 ? 409 : 202;
+}
+
+/**
+ * The Store Instances Response Module (PS3.18 Table I.1-1). What failed without our knowing its SOP Class and Instance
+ * UID stands in Other Failures Sequence; what failed and is known, in Failed SOP Sequence. The words stand in an Error
+ * Comment, because a sender that sees only a number cannot repair anything.
+ *
+ * @param studyUrl where the one study of the request can be retrieved; empty when there is none or several
+ */
+export function storeResponse(outcomes: readonly Outcome[], studyUrl: string): DicomJson {
+  const stored = outcomes.filter((o) => o.kind === 'stored');
+  const failed = outcomes.filter((o) => o.kind === 'failed');
+  const sequences = {
+    '00081198': failed.filter(isNamed).map((o) => ({ ...reference(o), ...failure(o.error) })),
+    '00081199': stored.map((o) => ({ ...reference(o), ...retrieveUrl(o.url) })),
+    '0008119A': failed.filter((o) => !isNamed(o)).map((o) => failure(o.error)),
+  };
+  const filled = Object.entries(sequences).filter(([, list]) => list.length > 0);
+  return { ...retrieveUrl(studyUrl), ...Object.fromEntries(filled.map(([tag, Value]) => [tag, { vr: 'SQ', Value }])) };
+}
+
+function retrieveUrl(url: string): DicomJson {
+  return { '00081190': url === '' ? { vr: 'UR' } : { vr: 'UR', Value: [url] } };
+}
+
+function isNamed(o: Outcome & { readonly kind: 'failed' }): boolean {
+  return o.sopClass !== undefined && o.instanceUid !== undefined;
+}
+
+function reference(o: Outcome): DicomJson {
+  return {
+    '00081150': { vr: 'UI', Value: [o.sopClass] },
+    '00081155': { vr: 'UI', Value: [o.instanceUid] },
+  };
+}
+
+function failure(error: PlumblineError): DicomJson {
+  const comment = `${error.code}: ${error.message}`;
+  return {
+    '00081197': { vr: 'US', Value: [failureReason(error.code)] },
+    '00741048': { vr: 'SQ', Value: [{ '00000902': { vr: 'LO', Value: [comment.slice(0, 64)] } }] },
+  };
+}
+
+/** Failure Reason (PS3.18 Table I.2-2); 0111 is the C-STORE status "duplicate SOP instance" (PS3.7 C.5.8). */
+export function failureReason(code: ErrorCode): number {
+  return failureReasons[code] ?? 0x0110;
+}
+
+const failureReasons: Partial<Record<ErrorCode, number>> = {
+  'body-too-large': 0xa700,
+  'disk-full': 0xa700,
+  busy: 0xa700,
+  'uid-missing': 0xa900,
+  'class-mismatch': 0xa900,
+  'study-mismatch': 0xa901,
+  'not-dicom': 0xc000,
+  'dicom-damaged': 0xc000,
+  'charset-undecodable': 0xc000,
+  'media-type-unsupported': 0xc000,
+  'transfer-syntax-unknown': 0xc122,
+  'class-not-storable': 0x0122,
+  'instance-conflict': 0x0111,
+};
