@@ -1,0 +1,20 @@
+/**
+ * Watches the model's process from a thread of its own, because the main thread stands still while a graph runs. It
+ * ends the process when the parent is gone (nobody would, and a stuck model would hold its memory for ever) or when it
+ * uses more memory than allowed. The last line on standard error says why.
+ */
+import { writeSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+
+const { parent, memoryMb } = workerData as { readonly parent: number; readonly memoryMb: number };
+
+setInterval(() => {
+  if (process.ppid !== parent) end('the parent process is gone');
+  const used = process.memoryUsage.rss() / 2 ** 20;
+  if (used > memoryMb) end(`memory: ${Math.round(used)} MiB used, ${memoryMb} MiB allowed`);
+}, 250);
+
+function end(why: string): void {
+  writeSync(2, `${why}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}

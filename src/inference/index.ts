@@ -1,0 +1,9 @@
+// Stage 2: a bundle is checked and opened, and its model answers about pictures with text and masks.
+// It never parses what the model says, never reads DICOM, never touches network, database or clock.
+// Main type: Runtime; it takes Picture and gives Answer (base/model.ts).
+export { loadBundle, listBundles, type Bundle, type BundleListing } from './bundle.ts';
+export { manifestSchema, type Manifest, type Task } from './manifest.ts';
+export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
+export { promptOf, type Request } from './prompt.ts';
+export type { Box } from './preprocess.ts';
+export type { Provider } from './graphs.ts';

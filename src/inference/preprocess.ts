@@ -1,0 +1,128 @@
+import type { Branch, Manifest } from './manifest.ts';
+import { resize, type Rgb } from './resize.ts';
+
+/** x0, y0, x1, y1 as fractions (0..1) of the picture's width and height. */
+export type Box = readonly [x0: number, y0: number, x1: number, y1: number];
+
+/** Float input of an image encoder. */
+export interface Pixels {
+  /** [tiles, 3, height, width] */
+  readonly data: Float32Array;
+  readonly tiles: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * A picture as the two image encoders want it.
+ * @param box drawn on the picture as the manifest's `region_prompt` says
+ */
+export function preprocess(picture: Rgb, m: Manifest, box?: Box): { readonly vision: Pixels; readonly sam: Pixels } {
+  const region = box && m.region_prompt;
+  const drawn = region?.stage === 'source' ? drawBox(picture, box!, region) : picture;
+  let views = tiles(drawn, m.preprocess.vision);
+  if (region?.stage === 'resized') views = views.map((v) => drawBox(v, box!, region));
+  let sam = toSize(region?.branch === 'both' ? drawn : picture, m.preprocess.sam);
+  if (region?.stage === 'resized' && region.branch === 'both') sam = drawBox(sam, box!, region);
+  return { vision: normalise(views, m.preprocess.vision), sam: normalise([sam], m.preprocess.sam) };
+}
+
+function toSize(p: Rgb, b: Branch, columns = 1, rows = 1): Rgb {
+  return resize(p, b.width * columns, b.height * rows, b.resample, b.pass_order);
+}
+
+/** The picture cut into tiles, row by row; a view of the whole last, where asked for and there is more than one tile. */
+function tiles(p: Rgb, b: Manifest['preprocess']['vision']): Rgb[] {
+  const { columns, rows } = tileGrid(p.width, p.height, b);
+  const whole = toSize(p, b, columns, rows);
+  if (columns * rows === 1) return [whole];
+  const cut = Array.from({ length: columns * rows }, (_, i) =>
+    crop(whole, (i % columns) * b.width, Math.floor(i / columns) * b.height, b),
+  );
+  return b.tiling.thumbnail ? [...cut, toSize(p, b)] : cut;
+}
+
+function crop(p: Rgb, x: number, y: number, { width, height }: Branch): Rgb {
+  const rgb = new Uint8Array(width * height * 3);
+  for (let row = 0; row < height; row++) {
+    const start = ((y + row) * p.width + x) * 3;
+    rgb.set(p.rgb.subarray(start, start + width * 3), row * width * 3);
+  }
+  return { width, height, rgb };
+}
+
+/**
+ * The grid of tiles nearest to the picture's aspect, with between `min` and `max` tiles. Grids are tried by growing
+ * area; an equally good later one wins where the picture has more than half of its pixels (InternVL's
+ * `dynamic_preprocess`).
+ */
+export function tileGrid(
+  width: number,
+  height: number,
+  b: Manifest['preprocess']['vision'],
+): { readonly columns: number; readonly rows: number } {
+  const aspect = width / height;
+  let best = { columns: 1, rows: 1 };
+  let least = Infinity;
+  for (const g of grids(b.tiling.min, b.tiling.max)) {
+    const difference = Math.abs(aspect - g.columns / g.rows);
+    const tie = difference === least && width * height > 0.5 * b.width * b.height * g.columns * g.rows;
+    if (difference < least || tie) best = g;
+    least = Math.min(least, difference);
+  }
+  return best;
+}
+
+function grids(min: number, max: number): { columns: number; rows: number }[] {
+  const all = [];
+  for (let columns = 1; columns <= max; columns++)
+    for (let rows = 1; columns * rows <= max; rows++) if (columns * rows >= min) all.push({ columns, rows });
+  return all.sort((a, b) => a.columns * a.rows - b.columns * b.rows);
+}
+
+/** A frame around the box, `width_px` wide, its inner edge on the box. */
+export function drawBox(p: Rgb, [x0, y0, x1, y1]: Box, region: NonNullable<Manifest['region_prompt']>): Rgb {
+  const [l, t, r, b] = [
+    roundEven(x0 * p.width),
+    roundEven(y0 * p.height),
+    roundEven(x1 * p.width),
+    roundEven(y1 * p.height),
+  ];
+  const n = region.width_px;
+  const rgb = p.rgb.slice();
+  const fill = (fromX: number, fromY: number, toX: number, toY: number): void => {
+    for (let y = Math.max(0, fromY); y < Math.min(p.height, toY); y++)
+      for (let x = Math.max(0, fromX); x < Math.min(p.width, toX); x++) rgb.set(region.color, (y * p.width + x) * 3);
+  };
+  fill(l - n, t - n, r + n, t);
+  fill(l - n, b, r + n, b + n);
+  fill(l - n, t - n, l, b + n);
+  fill(r, t - n, r + n, b + n);
+  return { width: p.width, height: p.height, rgb };
+}
+
+/** Halves to the even neighbour, as the reference's language rounds. */
+function roundEven(v: number): number {
+  const r = Math.round(v);
+  return r - v === 0.5 && r % 2 !== 0 ? r - 1 : r;
+}
+
+/** (x * scale - mean) / std in float32, channels apart: [tiles, 3, height, width]. */
+export function normalise(views: readonly Rgb[], b: Branch): Pixels {
+  const n = b.width * b.height;
+  const data = new Float32Array(views.length * 3 * n);
+  for (let c = 0; c < 3; c++) {
+    const level = levels(b.scale, b.mean[c]!, b.std[c]!);
+    views.forEach(({ rgb }, tile) => {
+      const start = (tile * 3 + c) * n;
+      for (let i = 0; i < n; i++) data[start + i] = level[rgb[3 * i + c]!]!;
+    });
+  }
+  return { data, tiles: views.length, height: b.height, width: b.width };
+}
+
+/** The 256 values of one channel, each step rounded to float32 as the reference's arrays are. */
+function levels(scale: number, mean: number, std: number): Float32Array {
+  const f = Math.fround;
+  return Float32Array.from({ length: 256 }, (_, v) => f(f(v * scale) - f(mean)) / f(std));
+}
