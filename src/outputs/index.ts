@@ -1,4 +1,8 @@
 // Stage 4: a Draft becomes SEG, SR, FHIR R4 and R5 and a report page, and the gate checks that they say the same.
 // It never changes a draft and never sends anything; data in, bytes out, the same bytes each time.
 // Main type: EncodingSet.
+export { encodeSeg } from './seg.ts';
+export { encodeSr } from './sr.ts';
+export { checkDicom } from './consistency-dicom.ts';
+export { dicomChecks } from './consistency-rules.ts';
 export type * from './types.ts';
