@@ -4,7 +4,7 @@ import { dot } from './vectors.ts';
 type PlacedFrame = Frame & { readonly place: Place };
 
 /** Frames nearer than this along the normal are at one position (mm). */
-const samePositionMm = 0.01;
+export const samePositionMm = 0.01;
 
 /**
  * Frames of one grid as lists in which every position occurs once: time points, echoes, b-values are told apart by what

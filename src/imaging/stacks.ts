@@ -2,7 +2,7 @@ import type { Notice, PassedOver, Placement, Plane, Stack } from '../base/index.
 import { derivedUid } from '../base/index.ts';
 import { depthOf } from './depth.ts';
 import { finestPixelMm, type Frame, type Place } from './frames.ts';
-import { separate } from './separate.ts';
+import { samePositionMm, separate } from './separate.ts';
 import { dot, mainAxis } from './vectors.ts';
 
 /** A stack before it has its number among the stacks of the study. */
@@ -129,12 +129,10 @@ function refusedPositions(seriesUid: string, frames: readonly PlacedFrame[]): Pa
     if (k(along[i]!) - k(along[i - 1]!) < samePositionMm) same.add(along[i - 1]!).add(along[i]!);
   const named = [...new Set([...same].map((f) => f.instanceUid))];
   const list = named.slice(0, 6).join(', ') + (named.length > 6 ? ` and ${named.length - 6} more` : '');
-  const reason = `several images lie at one position and no attribute tells them apart: ${list}`;
+  const reason = `several images lie at one position and no attribute tells which make one stack: ${list}`;
   const byInstance = new Map(frames.map((f) => [f.instanceUid, f]));
   return [...byInstance.values()].map((f) => refused(seriesUid, f, 'geometry', reason));
 }
-
-const samePositionMm = 0.01;
 
 function k(frame: PlacedFrame): number {
   return dot(frame.place.position, frame.place.normal);
@@ -161,7 +159,8 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
     normal,
     positions: ordered.map((f) => f.place.position),
   };
-  const depth = ordered.length > 1 ? depthOf(placement.positions, normal, finestPixelMm(first.spacing)) : undefined;
+  const slices = ordered.map((f) => f.sliceThicknessMm);
+  const depth = ordered.length > 1 ? depthOf(placement.positions, normal, slices, finestPixelMm(first.spacing)) : undefined;
   if (depth) notices.push(...depth.notices(ordered.map((f) => f.instanceUid)));
   const stack: UnnumberedStack = {
     seriesUid,
@@ -174,13 +173,19 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
       placement,
       spacing: first.spacing,
       ...(depth ? { depth: depth.depth } : {}),
-      ...(first.sliceThicknessMm === undefined ? {} : { sliceThicknessMm: first.sliceThicknessMm }),
+      ...commonThickness(ordered),
     },
     planes: ordered.map(planeOf),
   };
   if (first.spacing.kind === 'none')
     notices.push({ code: 'no-pixel-size', message: `nothing is measured: ${first.spacing.why}`, about: uids });
   return { stack, notices };
+}
+
+/** Slice Thickness where all planes have the same. */
+function commonThickness(frames: readonly Frame[]): { sliceThicknessMm?: number } {
+  const mm = frames[0]!.sliceThicknessMm;
+  return mm !== undefined && frames.every((f) => Math.abs((f.sliceThicknessMm ?? 0) - mm) <= 0.01 * mm) ? { sliceThicknessMm: mm } : {};
 }
 
 function planeOf({ instanceUid, sopClass, frame }: Frame): Plane {
@@ -210,7 +215,7 @@ function flatStacks(seriesUid: string, frames: readonly Frame[]): SeriesStacks {
           ...(first.patientOrientation ? { patientOrientation: first.patientOrientation } : {}),
         },
         spacing: first.spacing,
-        ...(first.sliceThicknessMm === undefined ? {} : { sliceThicknessMm: first.sliceThicknessMm }),
+        ...commonThickness(group),
       },
       planes: group.map(planeOf),
     };
