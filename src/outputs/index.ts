@@ -6,3 +6,7 @@ export { encodeSr } from './sr.ts';
 export { checkDicom } from './consistency-dicom.ts';
 export { dicomChecks } from './consistency-rules.ts';
 export type * from './types.ts';
+export { encodeFhirR4 } from './fhir-r4.ts';
+export { encodeFhirR5 } from './fhir-r5.ts';
+export { encodePreview } from './preview.ts';
+export { pictureSides, pixelAspect, renderKeyPicture, type KeyPictureOptions, type OutlinedMask } from './key-picture.ts';

@@ -20,6 +20,7 @@ export async function installHapi(cacheDir) {
   const lib = join(target, 'lib');
   const classes = join(target, 'classes');
   await rm(join(target, 'ready'), { force: true });
+  await rm(lib, { recursive: true, force: true });
   await mkdir(classes, { recursive: true });
   const options = { maxBuffer: 1 << 26 };
   await run('mvn', ['-q', '-B', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`], options);
