@@ -110,7 +110,6 @@ async function admit(received: readonly Received[], req: Request, options: StowO
   const batch = received.flatMap((r) => (r.kind === 'admission' ? [r.admission] : []));
   if (batch.length > 0) checkpoint('stow.staged');
   const admitted = batch.length > 0 ? await options.studies.admit(batch, { door: 'stow', sender: req.ip ?? '' }) : [];
-  if (batch.length > 0) checkpoint('stow.admitted');
   await Promise.all(batch.map((a) => a.blob.discard())); // harmless for what was committed; removes duplicates and conflicts
   const root = options.root ?? `${req.protocol}://${req.get('host') ?? 'localhost'}${req.baseUrl}`;
   let next = 0;
