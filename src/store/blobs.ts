@@ -4,7 +4,7 @@ import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
 import { freeBytes, ignoreMissing, readRange, sizeOrUndefined, syncFolder } from './files.ts';
-import { createGate, inParallel } from './queue.ts';
+import { createLimit, inParallel } from './queue.ts';
 import { stageFile, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
 import type { Blobs, StagedBlob } from './types.ts';
@@ -44,7 +44,7 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
   const counters: BlobCounters = { files: 0, bytes: 0, fileSyncs: 0, folderSyncs: 0, existing: 0 };
   const address = (digest: string): string => addressOf(dir, digest);
   const staging = await openStaging(dir, address);
-  const syncing = createGate(syncsInFlight);
+  const syncing = createLimit(syncsInFlight);
 
   const stage = async (use: { readonly drain?: boolean } = {}): Promise<StagedFile> => {
     if (!use.drain) await checkReserve(dir, options.reserveBytes);

@@ -20,7 +20,7 @@ export function createQueue(): Queue {
 }
 
 /** At most `limit` at a time; `enter` resolves when there is room, and its result gives the place back. */
-export function createGate(limit: number): { enter(): Promise<() => void> } {
+export function createLimit(limit: number): { enter(): Promise<() => void> } {
   let inside = 0;
   const waiting: (() => void)[] = [];
   const leave = (): void => {

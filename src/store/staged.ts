@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
 import type { BlobCounters } from './blobs.ts';
 import { diskError, ignoreMissing, moveInto, readRange } from './files.ts';
-import type { createGate } from './queue.ts';
+import type { createLimit } from './queue.ts';
 import type { StagedBlob } from './types.ts';
 
 export interface StagedFile extends StagedBlob {
@@ -18,7 +18,7 @@ export interface StagedFile extends StagedBlob {
 /** A file in staging: hashed while it is written; its fdatasync starts at `finish` and is awaited by `synced`. */
 export async function stageFile(
   path: string,
-  syncing: ReturnType<typeof createGate>,
+  syncing: ReturnType<typeof createLimit>,
   counters: BlobCounters,
 ): Promise<StagedFile> {
   const handle = await open(path, 'wx').catch((e: unknown) => Promise.reject(diskError(e, path)));

@@ -11,7 +11,7 @@ CREATE TABLE workitems (
   task TEXT NOT NULL,
   bundle TEXT NOT NULL,
   bundle_digest TEXT NOT NULL,
-  -- digest of (study, task, prompt, bundle): what a later reading of the same question replaces
+  -- digest of (study, task, prompt, bundle, destinations): what a later reading may replace
   question TEXT NOT NULL,
   route TEXT NOT NULL,
   -- 0 STAT, 1 high, 2 medium, 3 low
@@ -32,8 +32,8 @@ CREATE TABLE workitems (
   code TEXT,
   message TEXT,
   remedy TEXT,
-  -- 1 from the moment that something may have left
-  sending INTEGER NOT NULL DEFAULT 0,
+  -- 0 with us, 1 being given to delivery, 2 given
+  handover INTEGER NOT NULL DEFAULT 0,
   replaces TEXT,
   superseded_by TEXT,
   created_at BIGINT NOT NULL,

@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto';
+import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log } from '../base/index.ts';
+import type { Blobs, Database, Sql } from '../store/index.ts';
+import type { Studies } from '../studies/index.ts';
+import { claimNext, giveBack, recordFailure, settle, type RetryPolicy } from './claims.ts';
+import { enqueue } from './enqueue.ts';
+import { addEvent, eventsOf, rowOf, workitemOf, type WorkitemColumns } from './rows.ts';
+import { runStages } from './runner.ts';
+import type { EncodingManifest, Stages, Work, WorkFilter, Workitem, WorkitemState } from './types.ts';
+import { createWorkers } from './workers.ts';
+
+export interface WorkOptions {
+  readonly db: Database;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly studies: Studies;
+  /** A worker that says nothing for so long has lost its workitem. Default 60,000. */
+  readonly leaseMs?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Gives a drafted workitem to delivery. Told again after a crash or an error, so it must be harmless to repeat.
+   */
+  readonly onDrafted?: (item: Workitem) => Promise<void>;
+  /** Takes a workitem back from delivery if nothing of it has left yet. @returns whether that was so */
+  readonly withdraw?: (key: string) => Promise<boolean>;
+}
+
+const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 2_000, capMs: 600_000, random: Math.random };
+
+/** Durable work: every state is a row, every output a blob, and whoever dies is followed by another. */
+export function openWork(options: WorkOptions): Work {
+  const { db, blobs, clock, log } = options;
+  const leaseMs = options.leaseMs ?? 60_000;
+  const retry: RetryPolicy = { ...defaultRetry, ...options.retry };
+  let news = Promise.withResolvers<void>();
+
+  const runOne = async (stages: Stages, worker: string, stop: AbortSignal): Promise<Workitem | undefined> => {
+    const row = await claimNext(db, clock.now(), worker, leaseMs, retry.attempts);
+    if (!row) return undefined;
+    checkpoint('work.claimed');
+    const lost = new AbortController();
+    const beat = setInterval(() => void heartbeat(row).catch((e: unknown) => lost.abort(e)), leaseMs / 3);
+    try {
+      await runStages(options, leaseMs, row, stages, AbortSignal.any([stop, lost.signal]));
+    } catch (thrown) {
+      await afterFailure(row, asPlumblineError(thrown), stop.aborted);
+    } finally {
+      clearInterval(beat);
+    }
+    await handOver(row.key);
+    return workitemOf((await rowOf(db, row.key))!);
+  };
+
+  /** @throws PlumblineError fence-lost */
+  const heartbeat = async (row: WorkitemColumns): Promise<void> => {
+    const changed = await db.run(
+      `UPDATE workitems SET lease_until = ? WHERE key = ? AND fence = ? AND state = 'claimed'`,
+      clock.now() + leaseMs,
+      row.key,
+      row.fence,
+    );
+    if (changed === 0) throw new PlumblineError('fence-lost', 'the lease ran out', { where: row.key });
+  };
+
+  const afterFailure = async (row: WorkitemColumns, error: PlumblineError, stopped: boolean): Promise<void> => {
+    log.warn('workitem stopped', { workitem: row.key, study: row.study_uid, code: error.code, attempt: row.attempts });
+    try {
+      if (stopped) return await giveBack(db, row, clock.now());
+      // Its attempts may have begun anew with a stage that ended well.
+      const attempts = (await rowOf(db, row.key))?.attempts ?? row.attempts;
+      await recordFailure(db, row, attempts, clock.now(), error, retry);
+    } catch (e) {
+      // Whoever holds the fence now decides; anything else is left to the lease.
+      const second = asPlumblineError(e);
+      if (second.code !== 'fence-lost') log.error('workitem not recorded', { workitem: row.key, code: second.code });
+    }
+  };
+
+  /** Once it is begun the workitem counts as sent, until delivery says that nothing has left. */
+  const handOver = async (key: string): Promise<void> => {
+    if (!options.onDrafted) return;
+    const begun = await db.run(
+      `UPDATE workitems SET handover = 1 WHERE key = ? AND state = 'drafted' AND handover < 2`,
+      key,
+    );
+    if (begun === 0) return;
+    try {
+      await options.onDrafted(workitemOf((await rowOf(db, key))!));
+      await db.run('UPDATE workitems SET handover = 2 WHERE key = ?', key);
+    } catch (e) {
+      log.error('workitem not handed over', { workitem: key, code: asPlumblineError(e).code });
+    }
+  };
+
+  const wake = (): void => {
+    news.resolve();
+    news = Promise.withResolvers();
+  };
+  const never = new AbortController().signal;
+
+  return {
+    enqueue: async (work) => {
+      const result = await enqueue(options, work);
+      wake();
+      return result;
+    },
+    runOne: (stages, worker = workerName()) => runOne(stages, worker, never),
+    startWorkers: ({ concurrency, stages }) =>
+      createWorkers({
+        concurrency,
+        log,
+        runOne: (signal) => runOne(stages, workerName(), signal),
+        handOverAll: () => handOverAll(db, handOver),
+        news: () => news.promise,
+      }),
+    get: async (key) => {
+      const row = await rowOf(db, key);
+      return row && workitemOf(row);
+    },
+    list: (filter = {}) => list(db, filter),
+    timeline: (key) => eventsOf(db, key),
+    counts: () => counts(db),
+    encodings: async (key) => {
+      const digest = (await rowOf(db, key))?.encodings;
+      if (!digest) throw new PlumblineError('not-found', 'the workitem has no encodings', { where: key });
+      return JSON.parse(new TextDecoder().decode(await blobs.read(digest))) as EncodingManifest;
+    },
+    draft: async (key) => {
+      const row = await rowOf(db, key);
+      if (!row?.draft || !row.masks) throw new PlumblineError('not-found', 'the workitem has no draft', { where: key });
+      return { draft: await blobs.read(row.draft), masks: await blobs.read(row.masks) };
+    },
+    markDelivered: (key) =>
+      db.transaction(async (tx) => {
+        const now = clock.now();
+        const changed = await tx.run(
+          `UPDATE workitems SET state = 'delivered', handover = 2, updated_at = ? WHERE key = ? AND state = 'drafted'`,
+          now,
+          key,
+        );
+        if (changed === 1) await addEvent(tx, key, now, 'delivered');
+        return changed === 1;
+      }),
+    retry: async (key, reason, who) => {
+      await db.transaction((tx) => tryAgain(tx, key, clock.now(), `${who}: ${reason}`));
+      wake();
+    },
+    hold: (key, reason, who) =>
+      db.transaction(async (tx) => {
+        await openRow(tx, key);
+        await settle(tx, { key }, clock.now(), 'held', {
+          code: 'held-by-hand',
+          message: reason,
+          remedy: `Released by ${who} or another person.`,
+        });
+      }),
+    cancel: (key, reason, who) =>
+      db.transaction(async (tx) => {
+        await openRow(tx, key);
+        await tx.run(
+          `UPDATE workitems SET state = 'cancelled', fence = fence + 1, lease_until = NULL, updated_at = ? WHERE key = ?`,
+          clock.now(),
+          key,
+        );
+        await addEvent(tx, key, clock.now(), 'cancelled', `${who}: ${reason}`);
+      }),
+  };
+}
+
+function workerName(): string {
+  return `${process.pid}-${randomUUID().slice(0, 8)}`;
+}
+
+/** @throws PlumblineError not-found where nothing can be stopped any more */
+async function openRow(tx: Sql, key: string): Promise<void> {
+  const row = await rowOf(tx, key);
+  if (row && ['waiting', 'ready', 'claimed', 'held', 'failed'].includes(row.state)) return;
+  throw new PlumblineError('not-found', row ? `the workitem is ${row.state}` : 'no such workitem', { where: key });
+}
+
+async function tryAgain(tx: Sql, key: string, now: number, detail: string): Promise<void> {
+  const changed = await tx.run(
+    `UPDATE workitems SET state = 'ready', fence = fence + 1, attempts = 0, not_before = ?, code = NULL, message = NULL, remedy = NULL,
+       superseded_by = NULL, updated_at = ? WHERE key = ? AND state IN ('waiting', 'held', 'failed', 'cancelled')`,
+    now,
+    now,
+    key,
+  );
+  if (changed === 0) throw new PlumblineError('not-found', 'no workitem that could be tried again', { where: key });
+  await addEvent(tx, key, now, 'tried-again', detail);
+}
+
+async function list(sql: Sql, { state, studyUid, limit = 100, offset = 0 }: WorkFilter): Promise<Workitem[]> {
+  const conditions = [...(state ? ['state = ?'] : []), ...(studyUid ? ['study_uid = ?'] : [])];
+  const rows = await sql.all<WorkitemColumns>(
+    `SELECT * FROM workitems WHERE ${conditions.join(' AND ') || '1 = 1'} ORDER BY created_at DESC, key LIMIT ? OFFSET ?`,
+    ...[state, studyUid].filter((p) => p !== undefined),
+    limit,
+    offset,
+  );
+  return rows.map(workitemOf);
+}
+
+async function counts(sql: Sql): Promise<Record<WorkitemState, number>> {
+  const all = { waiting: 0, ready: 0, claimed: 0, drafted: 0, delivered: 0, held: 0, failed: 0, cancelled: 0 };
+  const rows = await sql.all<{ state: WorkitemState; n: number }>(
+    'SELECT state, COUNT(*) AS n FROM workitems GROUP BY state',
+  );
+  for (const { state, n } of rows) all[state] = n;
+  return all;
+}
+
+async function handOverAll(sql: Sql, handOver: (key: string) => Promise<void>): Promise<void> {
+  const rows = await sql.all<{ key: string }>(
+    `SELECT key FROM workitems WHERE state = 'drafted' AND handover < 2 ORDER BY created_at, key`,
+  );
+  for (const { key } of rows) await handOver(key);
+}
