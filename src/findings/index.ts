@@ -3,6 +3,16 @@
 // Main type: Draft.
 export type * from './draft.ts';
 export { codesSchema, presenceSchema } from './mapping-schemas.ts';
-export { loadMappings, mapLabel, type MappedLabel, type MappingEntry, type Mappings, type SideRule } from './mappings.ts';
+export {
+  loadMappings,
+  mapLabel,
+  type MappedLabel,
+  type MappingEntry,
+  type Mappings,
+  type SideRule,
+} from './mappings.ts';
 export { parseAnswer, type AnswerForm, type ParsedAnswer, type ParsedPhrase, type ParsedSentence } from './parse.ts';
 export { dicomLab, findingColour } from './colours.ts';
+export { makeDraft, type DraftInput } from './make.ts';
+export type { ModalityInfo } from './check-words.ts';
+export { placeMask, toPicture, type PicturePlace } from './place.ts';

@@ -113,7 +113,7 @@ export function mapLabel(mappings: Mappings, label: string, modality: string): M
     ...mappings.byName.get(fallbackId)![0]!,
     notice: {
       code: 'mapping-miss',
-      message: `"${label}" has no code in ${modality || 'images without modality'}: written as a region with this text.`,
+      message: `"${label}" has no code in ${modality || 'images without modality'}: written with this text and a general code.`,
     },
   };
 }

@@ -1,0 +1,68 @@
+import { emptyBits, PlumblineError, setBit, type Affine, type PictureMask } from '../base/index.ts';
+
+/** Where a picture lies on its plane; a `Picture` without its pixels. */
+export interface PicturePlace {
+  readonly stack: string;
+  /** 0-based index into the stack's planes. */
+  readonly plane: number;
+  readonly width: number;
+  readonly height: number;
+  readonly toSource: Affine;
+}
+
+/**
+ * A mask in picture pixels as packed bits on the source grid [rows, columns], moved pixel by pixel: no resampling.
+ * @throws PlumblineError draft-invalid: the mask is not of the picture's size, or `toSource` is no exact flip or
+ * transpose of the picture onto the grid
+ */
+export function placeMask(mask: PictureMask, picture: PicturePlace, rows: number, columns: number): Uint8Array {
+  const { width, height, toSource: t } = picture;
+  checkPlace(mask, picture, rows, columns);
+  const upright = t.a === 1 && t.d === 1;
+  if (upright) return mask.bits.slice();
+  const placed = emptyBits(rows * columns);
+  for (const i of setPixels(mask.bits, width * height)) {
+    const [x, y] = [i % width, Math.trunc(i / width)];
+    setBit(placed, (t.b * x + t.d * y + t.f) * columns + t.a * x + t.c * y + t.e);
+  }
+  return placed;
+}
+
+/** Source pixel (column, row) to picture pixel (x, y): the inverse of `toSource`, which is orthogonal. */
+export function toPicture(t: Affine, column: number, row: number): [number, number] {
+  const [dc, dr] = [column - t.e, row - t.f];
+  return [t.a * dc + t.b * dr, t.c * dc + t.d * dr];
+}
+
+/** Indices of set bits below `pixels`, growing; empty bytes cost one step. */
+export function* setPixels(bits: Uint8Array, pixels: number): Generator<number> {
+  for (let b = 0; b < bits.length; b++) {
+    let byte = bits[b]!;
+    for (let i = b << 3; byte !== 0 && i < pixels; i++, byte >>= 1) if (byte & 1) yield i;
+  }
+}
+
+function checkPlace(mask: PictureMask, picture: PicturePlace, rows: number, columns: number): void {
+  const { width, height, toSource: t } = picture;
+  const at = `${picture.stack}/${picture.plane}`;
+  if (mask.width !== width || mask.height !== height || mask.bits.length !== (width * height + 7) >> 3)
+    throw new PlumblineError(
+      'draft-invalid',
+      `mask of ${mask.width} x ${mask.height} for a picture of ${width} x ${height}`,
+      { where: at },
+    );
+  const unit =
+    Math.abs(t.a) + Math.abs(t.c) === 1 && Math.abs(t.b) + Math.abs(t.d) === 1 && t.a * t.d - t.b * t.c !== 0;
+  const corners = [
+    [0, 0],
+    [width - 1, height - 1],
+  ].map(([x, y]) => [t.a * x! + t.c * y! + t.e, t.b * x! + t.d * y! + t.f] as const);
+  const [c0, c1] = corners.map((p) => p[0]).sort((p, q) => p - q);
+  const [r0, r1] = corners.map((p) => p[1]).sort((p, q) => p - q);
+  if (!unit || c0 !== 0 || r0 !== 0 || c1 !== columns - 1 || r1 !== rows - 1)
+    throw new PlumblineError(
+      'draft-invalid',
+      `the picture's affine is no flip or transpose onto ${columns} x ${rows} pixels`,
+      { where: at },
+    );
+}
