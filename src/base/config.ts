@@ -27,15 +27,6 @@ const destination = {
       description: 'File whose content is sent as bearer token; read again for each request.',
     },
     timeoutSeconds: { type: 'number', exclusiveMinimum: 0, default: 60 },
-    strictBinary: {
-      type: 'boolean',
-      description: 'Keep BINARY segmentations even where some viewers misread the packing.',
-    },
-    planes2d: {
-      enum: ['viewer2d-min', 'viewer2d', 'plain'],
-      description: 'Plane macros on 2-D sources without a frame of reference.',
-    },
-    srClass: { enum: ['comprehensive-3d', 'comprehensive'] },
     aiLabel: {
       enum: ['AIAST', 'DEVAST', 'none'],
       description: 'Security label of AI content that the FHIR server takes.',
@@ -105,6 +96,25 @@ export const configSchema = {
           type: 'string',
           description: 'Service root where results can be fetched, for FHIR Endpoint and links.',
         },
+      },
+    },
+    encoding: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      description: 'How results are written; one way for the whole site, since one UID means one content.',
+      properties: {
+        strictBinary: {
+          type: 'boolean',
+          default: false,
+          description: 'Keep BINARY segmentations even where some viewers misread the packing.',
+        },
+        planes2d: {
+          enum: ['viewer2d-min', 'viewer2d', 'plain'],
+          default: 'viewer2d-min',
+          description: 'Plane macros on 2-D sources without a frame of reference (conformance/dicom.md, deviations).',
+        },
+        srClass: { enum: ['comprehensive-3d', 'comprehensive'], default: 'comprehensive-3d' },
       },
     },
     stow: {

@@ -1,11 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { loadConfig, parseConfig, type Config } from '../base/index.ts';
 
-/** Where the program lies: package.json, models and mappings are here, in a clone and installed alike. */
-export const home = resolve(import.meta.dirname, '../..');
-
-export const version = (JSON.parse(readFileSync(resolve(home, 'package.json'), 'utf8')) as { version: string }).version;
+export { home, version } from '../server/index.ts';
 
 /** Exit codes of every command; documented in docs/cli.md. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, someFailed: 5 } as const;

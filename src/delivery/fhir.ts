@@ -3,6 +3,9 @@ import { PlumblineError } from '../base/index.ts';
 import { headersFor, PeerRefusal, refusal, shorten, unreachable, type Peer } from './http.ts';
 import type { DeliverContent, Destination } from './types.ts';
 
+/** How AI content is labelled; `AIAST` unless the server refuses it. */
+export type AiLabel = 'AIAST' | 'DEVAST' | 'none';
+
 type Json = Readonly<Record<string, unknown>>;
 interface Resource extends Json {
   readonly resourceType: string;
@@ -35,7 +38,7 @@ const signed = new Set(['final', 'amended', 'corrected', 'appended', 'modified',
  */
 export function fhirDestination(
   peer: Peer,
-  options: { readonly version: 'R4' | 'R5'; readonly patientSystem?: string },
+  options: { readonly version: 'R4' | 'R5'; readonly patientSystem?: string; readonly aiLabel?: AiLabel },
 ): Destination {
   return {
     name: peer.name,
@@ -44,7 +47,7 @@ export function fhirDestination(
       const server = connect(peer, signal);
       const bundle = (options.version === 'R5' ? await content.fhirR5() : await content.fhirR4()) as unknown as Bundle;
       const patient = await findPatient(server, bundle, content, options.patientSystem);
-      const placed = withPatient(bundle, patient);
+      const placed = withLabel(withPatient(bundle, patient), options.aiLabel ?? 'AIAST');
       const plan = await planWrites(server, placed);
       if (plan.changes === 0) return;
       await server.call((client, o) => client.transaction({ body: plan.bundle as never, options: o }));
@@ -165,6 +168,18 @@ function withPatient(bundle: Bundle, reference: string): Bundle {
     return Object.fromEntries(Object.entries(o).map(([k, v]) => [k, place(v)]));
   };
   return place(bundle) as Bundle;
+}
+
+/** Security labels of the encodings are AIAST; a server that refuses this code takes another, or none. */
+function withLabel(bundle: Bundle, label: AiLabel): Bundle {
+  if (label === 'AIAST') return bundle;
+  const entry = (bundle.entry ?? []).map((e) => {
+    const security = (e.resource.meta as { security?: { code?: string }[] } | undefined)?.security;
+    if (!security) return e;
+    const kept = security.flatMap((c) => (c.code !== 'AIAST' ? [c] : label === 'none' ? [] : [{ ...c, code: label }]));
+    return { ...e, resource: { ...e.resource, meta: { ...e.resource.meta, security: kept } } };
+  });
+  return { ...bundle, entry };
 }
 
 /** What has to be written, given what is there. @throws PlumblineError `superseded` where a person has signed the report */

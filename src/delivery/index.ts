@@ -23,6 +23,7 @@ export function makeDestination(config: DestinationConfig): Destination {
   if (config.kind === 'dicomweb') return dicomwebDestination(peer);
   return fhirDestination(peer, {
     version: config.fhirVersion,
+    ...(config.aiLabel === undefined ? {} : { aiLabel: config.aiLabel }),
     ...(config.patientSystem === undefined ? {} : { patientSystem: config.patientSystem }),
   });
 }

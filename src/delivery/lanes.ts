@@ -30,8 +30,8 @@ export interface Delivery {
   rows(filter?: { readonly state?: DeliveryRow['state']; readonly workitem?: string }): Promise<DeliveryRow[]>;
   /** Give a held or dead delivery another life. */
   retry(id: number, reason: string): Promise<void>;
-  /** When the next waiting row is due; undefined if none. */
-  nextAt(): Promise<number | undefined>;
+  /** Take a workitem back if nothing of it has been tried yet. @returns whether that was so */
+  withdraw(workitem: string): Promise<boolean>;
 }
 
 const columns =
@@ -242,11 +242,15 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       if (changed === 0) throw new PlumblineError('not-found', `no held or dead delivery ${id}`);
       kick();
     },
-    nextAt: async () => {
-      const row = await db.get<{ at: number | null }>(
-        "SELECT MIN(next_at) AS at FROM delivery WHERE state = 'waiting'",
-      );
-      return row?.at ?? undefined;
-    },
+    withdraw: (workitem) =>
+      db.transaction(async (tx) => {
+        const tried = await tx.get<{ n: number }>(
+          'SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND attempts > 0',
+          workitem,
+        );
+        if (Number(tried?.n ?? 0) > 0) return false;
+        await tx.run('DELETE FROM delivery WHERE workitem = ?', workitem);
+        return true;
+      }),
   };
 }

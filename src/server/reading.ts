@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { PlumblineError, type Config, type Site } from '../base/index.ts';
+import { loadMappings, type Mappings } from '../findings/index.ts';
+import { createDecoder, type Decoder } from '../imaging/index.ts';
+import { createRuntime, listBundles, loadBundle, type Bundle, type Runtime } from '../inference/index.ts';
+import type { PresenceCodes } from '../outputs/index.ts';
+import { parseRoutes, type Routes } from '../work/index.ts';
+import { home, version } from './home.ts';
+
+/** Everything that reading a study needs and that lives longer than one study; the same offline and in the server. */
+export interface Reading {
+  readonly routes: Routes;
+  readonly mappings: Mappings;
+  readonly presence: PresenceCodes;
+  readonly site: Site;
+  readonly decoder: Decoder;
+  readonly modelsDir: string;
+  /** Checked once, then kept. @throws PlumblineError `bundle-unknown`, `bundle-invalid` */
+  bundle(name: string): Promise<Bundle>;
+  /** The bundle's process, started when first asked for. */
+  runtime(name: string): Promise<Runtime>;
+  close(): Promise<void>;
+}
+
+/** @throws PlumblineError `routes-invalid`, `mappings-invalid`, `config-missing` */
+export function openReading(config: Config): Reading {
+  const modelsDir = config.modelsDir ?? resolve(home, 'models');
+  const mappingsDir = config.mappingsDir ?? resolve(home, 'mappings');
+  const routes = parseRoutes(readText(mappingsDir, 'routes.json'), join(mappingsDir, 'routes.json'));
+  const presence = readJson(mappingsDir, 'presence.json');
+  const mappings = loadMappings(readJson(mappingsDir, 'codes.json'), presence);
+  const decoder = createDecoder({ seconds: config.imaging.decodeSeconds, maxPixels: config.imaging.maxPixels });
+  const bundles = new Map<string, Promise<Bundle>>();
+  const runtimes = new Map<string, Promise<Runtime>>();
+
+  const bundle = (name: string): Promise<Bundle> => remember(bundles, name, () => openBundle(modelsDir, name));
+  return {
+    routes,
+    mappings,
+    presence: presence as PresenceCodes,
+    site: siteOf(config),
+    decoder,
+    modelsDir,
+    bundle,
+    runtime: (name) => remember(runtimes, name, async () => createRuntime(await bundle(name), config.inference)),
+    close: async () => {
+      const started = await Promise.allSettled(runtimes.values());
+      await Promise.all(started.map((r) => (r.status === 'fulfilled' ? r.value.close() : undefined)));
+      await decoder.close();
+    },
+  };
+}
+
+/** One promise per name; a failed one is forgotten, so that the next call tries again. */
+function remember<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
+  const there = map.get(name);
+  if (there) return there;
+  const made = make();
+  map.set(name, made);
+  made.catch(() => map.delete(name));
+  return made;
+}
+
+/** A bundle by the name of its folder; names are no paths. */
+async function openBundle(modelsDir: string, name: string): Promise<Bundle> {
+  const known = await listBundles(modelsDir);
+  const found = known.find((b) => b.name === name);
+  if (found) return loadBundle(found.dir);
+  const names = known.map((b) => b.name).join(', ') || 'none';
+  throw new PlumblineError('bundle-unknown', `no bundle "${name}" under ${modelsDir}; there: ${names}`, {
+    where: name,
+  });
+}
+
+function siteOf(config: Config): Site {
+  const { idBase, installationId, organization, viewerUrl, dicomwebUrl } = config.site;
+  return {
+    idBase,
+    installationId,
+    organization,
+    gatewayVersion: version,
+    ...(viewerUrl === undefined ? {} : { viewerUrl }),
+    ...(dicomwebUrl === undefined ? {} : { dicomwebUrl }),
+  };
+}
+
+function readText(dir: string, name: string): string {
+  try {
+    return readFileSync(join(dir, name), 'utf8');
+  } catch (cause) {
+    throw new PlumblineError('config-missing', `cannot read ${name} in ${dir}`, { where: join(dir, name), cause });
+  }
+}
+
+function readJson(dir: string, name: string): unknown {
+  try {
+    return JSON.parse(readText(dir, name));
+  } catch (cause) {
+    if (cause instanceof PlumblineError) throw cause;
+    throw new PlumblineError('mappings-invalid', `${name} is no JSON: ${(cause as Error).message}`, {
+      where: join(dir, name),
+      cause,
+    });
+  }
+}

@@ -1,0 +1,190 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
+import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
+import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
+import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
+import { decideRoutes, openWork, pipelineStages, type RoutedSeries, type Work, type Workers } from '../work/index.ts';
+import { openReading, type Reading } from './reading.ts';
+
+/** The rooms of one running gateway, or of one command that looks at its store. */
+export interface Rooms {
+  readonly config: Config;
+  readonly db: Database;
+  readonly blobs: Blobs;
+  readonly studies: Studies & StudyGate;
+  readonly work: Work;
+  readonly delivery: Delivery;
+  readonly reading: Reading;
+  /** Start gate, workers and lanes. */
+  start(): void;
+  /** Take nothing new, let work in hand end (or give it back with `abort`), close everything. */
+  stop(options?: { readonly abort?: boolean }): Promise<void>;
+}
+
+/**
+ * Wire the rooms over one data folder. Nothing moves before `start`, so a command may look at the store while the
+ * gateway runs.
+ * @throws PlumblineError of configuration, routes, mappings, bundles and store
+ */
+export async function openRooms(config: Config, log: Log, clock: Clock = systemClock): Promise<Rooms> {
+  const reading = openReading(config);
+  mkdirSync(config.dataDir, { recursive: true });
+  const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
+  const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
+  const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading });
+  let workers: Workers | undefined;
+  return {
+    config,
+    db,
+    blobs,
+    studies,
+    work,
+    delivery,
+    reading,
+    start: () => {
+      studies.start();
+      workers = work.startWorkers({ concurrency: config.work.concurrency, stages: stagesOf(config, reading, blobs) });
+      delivery.start();
+    },
+    stop: async (options) => {
+      await studies.stop();
+      await workers?.stop(options);
+      await delivery.stop();
+      await reading.close();
+      await db.close();
+    },
+  };
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly blobs: Blobs;
+  readonly reading: Reading;
+}
+
+async function connect({
+  config,
+  log,
+  clock,
+  db,
+  blobs,
+  reading,
+}: Parts): Promise<Pick<Rooms, 'studies' | 'work' | 'delivery'>> {
+  const studies: Studies & StudyGate = await openStudies({
+    db,
+    blobs,
+    clock,
+    log,
+    gate: { quietMs: config.gate.quietSeconds * 1000, maxWaitMs: config.gate.maxWaitSeconds * 1000 },
+    onReady: (snapshot) => enqueueStudy(reading, work, snapshot),
+  });
+  const work: Work = openWork({
+    db,
+    blobs,
+    clock,
+    log,
+    studies,
+    retry: { attempts: config.work.attempts },
+    onDrafted: (item) => delivery.enqueue(item.key, item.studyUid, item.route.destinations),
+    withdraw: (key) => delivery.withdraw(key),
+  });
+  const delivery: Delivery = openDelivery({
+    db,
+    clock,
+    log,
+    destinations: config.destinations.map(makeDestination),
+    firstPauseMs: config.delivery.firstPauseSeconds * 1000,
+    maxPauseMs: config.delivery.maxPauseSeconds * 1000,
+    giveUpAfterMs: config.delivery.giveUpAfterHours * 3_600_000,
+    content: (key) => contentOf(work, blobs, key),
+    onDelivered: async (key) => void (await work.markDelivered(key)),
+  });
+  refuseUnknownDestinations(config, reading);
+  return { studies, work, delivery };
+}
+
+/** A ready study becomes a workitem for each question that the routes ask of it. @throws PlumblineError `no-route` */
+async function enqueueStudy(reading: Reading, work: Work, snapshot: StudySnapshot): Promise<void> {
+  const { decisions } = decideRoutes(reading.routes, seriesOf(snapshot));
+  if (decisions.length === 0)
+    throw new PlumblineError('no-route', 'no rule of the routes file matches any series', { where: snapshot.studyUid });
+  for (const route of decisions) {
+    const bundle = await reading.bundle(route.bundle);
+    await work.enqueue({ snapshot, route, bundleDigest: bundle.ref.digest });
+  }
+}
+
+/** What the routes see of a snapshot: one instance stands for its series. */
+export function seriesOf(snapshot: Pick<StudySnapshot, 'instances'>): RoutedSeries[] {
+  const first = new Map<string, RoutedSeries>();
+  for (const i of snapshot.instances) {
+    const { seriesUid } = i.ref;
+    if (!first.has(seriesUid)) first.set(seriesUid, { seriesUid, sender: i.sender, attributes: i.summary });
+  }
+  return [...first.values()];
+}
+
+function stagesOf(config: Config, reading: Reading, blobs: Blobs): ReturnType<typeof pipelineStages> {
+  return pipelineStages({
+    blobs,
+    decoder: reading.decoder,
+    bundle: (name) => reading.bundle(name),
+    runtime: (name) => reading.runtime(name),
+    mappings: reading.mappings,
+    presence: reading.presence,
+    site: reading.site,
+    profile: config.encoding,
+  });
+}
+
+/** A name that is wrong is found at start, not with the first study. */
+function refuseUnknownDestinations(config: Config, reading: Reading): void {
+  const known = new Set(config.destinations.map((d) => d.name));
+  for (const rule of reading.routes.rules) {
+    const unknown = (rule.then.destinations ?? []).find((d) => !known.has(d));
+    if (unknown)
+      throw new PlumblineError(
+        'routes-invalid',
+        `rule "${rule.name}" names the destination "${unknown}", which is not configured`,
+        { where: rule.name },
+      );
+  }
+}
+
+async function contentOf(work: Work, blobs: Blobs, key: string): Promise<DeliverContent> {
+  const item = await work.get(key);
+  const { files } = await work.encodings(key);
+  if (!item) throw new PlumblineError('not-found', 'no such workitem', { where: key });
+  const json = async <T>(name: string): Promise<T> => {
+    const file = files.find((f) => f.name === name);
+    if (!file) throw new PlumblineError('not-found', `the workitem has no ${name}`, { where: key });
+    return JSON.parse(new TextDecoder().decode(await blobs.read(file.digest))) as T;
+  };
+  const objects = files.flatMap(({ name, digest, dicom }) => {
+    if (!dicom) return [];
+    const { seriesUid, instanceUid, sopClass, dataDigest } = dicom;
+    return [
+      {
+        role: name.startsWith('seg') ? ('seg' as const) : ('sr' as const),
+        seriesUid,
+        instanceUid,
+        sopClass,
+        dataDigest,
+        bytes: () => blobs.read(digest),
+      },
+    ];
+  });
+  return {
+    workitem: key,
+    studyUid: item.studyUid,
+    patientId: item.patientId,
+    issuer: item.issuer,
+    objects: [...objects.filter((o) => o.role === 'seg'), ...objects.filter((o) => o.role === 'sr')],
+    fhirR4: () => json('fhir-r4.json'),
+    fhirR5: () => json('fhir-r5.json'),
+  };
+}
