@@ -1,5 +1,5 @@
 import type { Notice, PassedOver, SourceInstance, Stack } from '../base/index.ts';
-import { isMultiFrameClass, number, text } from '../dicom/index.ts';
+import { isMultiFrameClass, number } from '../dicom/index.ts';
 import { refusalOf, rejectedInstances } from './eligible.ts';
 import { framesOf, isBad, type Frame } from './frames.ts';
 import { slideStacks, wholeSlideClass } from './slides.ts';
@@ -33,14 +33,16 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
   const slides: SourceInstance[] = [];
   const frames = new Map<string, Frame[]>();
   for (const instance of instances) {
-    const { ref, attributes } = instance;
+    const { ref } = instance;
     const title = rejected.get(ref.instanceUid);
     const refusal = title ? { code: 'rejected', reason: `a rejection note says: ${title}` } : refusalOf(instance, options);
-    const found = refusal ? undefined : usableFrames(instance, options.maxFrames ?? 20_000);
-    if (refusal) passedOver.push({ seriesUid: ref.seriesUid, instanceUid: ref.instanceUid, ...refusal });
-    else if (ref.sopClass === wholeSlideClass && text(attributes, 'TotalPixelMatrixRows')) slides.push(instance);
-    else if (found && 'code' in found) passedOver.push({ seriesUid: ref.seriesUid, instanceUid: ref.instanceUid, ...found });
-    else if (found) frames.set(ref.seriesUid, [...(frames.get(ref.seriesUid) ?? []), ...found]);
+    if (!refusal && ref.sopClass === wholeSlideClass) {
+      slides.push(instance);
+      continue;
+    }
+    const found = refusal ?? usableFrames(instance, options.maxFrames ?? 20_000);
+    if ('code' in found) passedOver.push({ seriesUid: ref.seriesUid, instanceUid: ref.instanceUid, ...found });
+    else frames.set(ref.seriesUid, [...(frames.get(ref.seriesUid) ?? []), ...found]);
   }
   const series = [...frames].map(([uid, list]) => stacksOfSeries(uid, list));
   const slide = slideStacks(slides, { modelSide: options.modelSide ?? 256, matrixPixels: options.matrixPixels ?? 1 << 26 });
@@ -54,7 +56,7 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
 
 function usableFrames(instance: SourceInstance, most: number): readonly Frame[] | { code: string; reason: string } {
   const count = number(instance.attributes, 'NumberOfFrames') ?? 1;
-  if (isMultiFrameClass(instance.ref.sopClass) && instance.ref.sopClass !== wholeSlideClass && (count > most || count < 1))
+  if (isMultiFrameClass(instance.ref.sopClass) && (count > most || count < 1))
     return { code: 'frame-count', reason: `Number of Frames is ${count}, at most ${most} are read` };
   const frames = framesOf(instance);
   return isBad(frames) ? { code: 'geometry', reason: frames.problem } : frames;
