@@ -22,8 +22,8 @@ export interface EncodedFrames {
 /**
  * Find the frames of a Part 10 file: by the offset table or by the fragments themselves, never by looking for markers
  * inside of them (a delimiter's bytes may occur in a codestream).
- * @throws PlumblineError as `inspectPart10` for a file that is no DICOM or damaged; `pixel-description` where the frame
- * count or the size of a native frame contradicts the pixels; `pixel-decode` for an offset table that points nowhere
+ * @throws PlumblineError as `inspectPart10` for a file that is no DICOM or damaged; here or by `frame`, `pixel-description` where
+ * the frame count or the size of a native frame contradicts the pixels, `pixel-decode` for an offset table that points nowhere
  */
 export function readFrames(file: Uint8Array): EncodedFrames {
   const parsed = parsePart10(file);
@@ -72,7 +72,8 @@ function nativeFrames(
     const start = bits * index;
     const from = pixel.offset + Math.floor(start / 8);
     const to = pixel.offset + Math.ceil((start + bits) / 8);
-    return { bytes: bytes.slice(from, to) as Uint8Array<ArrayBuffer>, firstBit: start % 8 };
+    // A Buffer's own slice() would share memory, and a Buffer's memory may be everybody's.
+    return { bytes: new Uint8Array(bytes.subarray(from, to)), firstBit: start % 8 };
   };
 }
 
@@ -95,8 +96,9 @@ function encapsulatedFrames(
   fragments: readonly Fragment[],
   frames: number,
 ): FrameReader {
-  const starts = frameStarts(bytes, fragments, pixel.offsetTable ?? [], frames);
+  let found: readonly number[] | undefined;
   return (index) => {
+    const starts = (found ??= frameStarts(bytes, fragments, pixel.offsetTable ?? [], frames));
     const own = fragments.slice(starts[index], starts[index + 1]);
     const joined = new Uint8Array(own.reduce((n, f) => n + f.length, 0));
     let at = 0;

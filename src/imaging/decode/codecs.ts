@@ -1,0 +1,169 @@
+import { inflateRawSync } from 'node:zlib';
+import type { Context, NativeCodecs } from 'dcmjs-codecs';
+import { checkRle, j2kHeader, jpegHeader, jxlSize, type StreamHeader } from './headers.ts';
+import { decodeNative } from './native.ts';
+import { DecodeProblem } from './problem.ts';
+import { decodedBytes, storedValues, type DecodedFrame, type FrameJob, type PixelDescription } from './pixels.ts';
+
+/**
+ * Decode one frame of any transfer syntax that is readable.
+ * @throws DecodeProblem `pixel-description` where the codestream contradicts the data set, `pixel-decode`
+ */
+export async function decodeFrame(job: FrameJob): Promise<DecodedFrame> {
+  const suffix = job.transferSyntax.replace('1.2.840.10008.1.2', '');
+  if (['', '.1', '.1.98', '.1.99', '.2'].includes(suffix)) return decodeNative(job);
+  if (suffix === '.8.1') return decodeNative({ ...job, bytes: inflated(job) });
+  const codec = codecs.find((c) => c.syntaxes.includes(suffix));
+  if (codec === undefined)
+    throw new DecodeProblem('pixel-decode', `frames of transfer syntax ${job.transferSyntax} can not be decoded`);
+  return codec.decode(job);
+}
+
+interface Codec {
+  readonly syntaxes: readonly string[];
+  readonly decode: (job: FrameJob) => Promise<DecodedFrame>;
+}
+
+const codecs: readonly Codec[] = [
+  { syntaxes: ['.4.50', '.4.51', '.4.53', '.4.55'], decode: (job) => decodeJpeg(job, true) },
+  { syntaxes: ['.4.57', '.4.70'], decode: (job) => decodeJpeg(job, false) },
+  { syntaxes: ['.4.80', '.4.81'], decode: decodeJpegLs },
+  { syntaxes: ['.4.90', '.4.91'], decode: (job) => decodeJ2k(job, 'decodeJpeg2000') },
+  { syntaxes: ['.4.201', '.4.202', '.4.203'], decode: (job) => decodeJ2k(job, 'decodeHtJpeg2000') },
+  { syntaxes: ['.4.110', '.4.111', '.4.112'], decode: decodeJxl },
+  { syntaxes: ['.5'], decode: decodeRle },
+];
+
+async function decodeJpeg(job: FrameJob, lossy: boolean): Promise<DecodedFrame> {
+  const header = jpegHeader(job.bytes);
+  checkHeader(header, job.description);
+  const { photometric } = job.description;
+  // The stream's own markers win over a data set that says RGB of a YCbCr stream, or the reverse.
+  const colour =
+    job.description.samples === 1
+      ? photometric
+      : ((lossy ? header.colour : undefined) ?? photometric.replace('_422', ''));
+  return runCodec('decodeJpeg', job, colour);
+}
+
+function decodeJpegLs(job: FrameJob): Promise<DecodedFrame> {
+  checkHeader(jpegHeader(job.bytes), job.description);
+  return runCodec('decodeJpegLs', job, job.description.photometric.replace('_422', ''));
+}
+
+function decodeJ2k(job: FrameJob, codec: 'decodeJpeg2000' | 'decodeHtJpeg2000'): Promise<DecodedFrame> {
+  const header = j2kHeader(job.bytes);
+  checkHeader(header, job.description);
+  const { photometric, signed } = job.description;
+  // A stream that calls signed values unsigned holds their two's complement in its own precision; otherwise its values
+  // are whole numbers that may lie beyond Bits Stored (lossy overshoot) and are not to wrap around.
+  const bits: number = signed && header.signed === false ? header.precision : job.description.bitsAllocated;
+  // The decoder undoes the component transform.
+  const colour = photometric === 'YBR_RCT' || photometric === 'YBR_ICT' ? 'RGB' : photometric.replace('_422', '');
+  return runCodec(codec, job, colour, bits);
+}
+
+function decodeJxl(job: FrameJob): Promise<DecodedFrame> {
+  checkSize(jxlSize(job.bytes), job.description);
+  return runCodec('decodeJpegXl', job, job.description.samples === 3 ? 'RGB' : job.description.photometric);
+}
+
+function decodeRle(job: FrameJob): Promise<DecodedFrame> {
+  const { samples, bitsAllocated, rows, columns } = job.description;
+  checkRle(job.bytes, (samples * bitsAllocated) >> 3, rows * columns);
+  return runCodec('decodeRle', job, job.description.photometric);
+}
+
+function checkHeader(header: StreamHeader, description: PixelDescription): void {
+  checkSize(header, description);
+  const { samples, bitsAllocated } = description;
+  if (header.components !== samples) throw contradiction(`${header.components} components in place of ${samples}`);
+  if (header.precision > bitsAllocated) throw contradiction(`${header.precision} bits in place of ${bitsAllocated}`);
+}
+
+function checkSize(
+  header: { readonly rows: number; readonly columns: number },
+  { rows, columns }: PixelDescription,
+): void {
+  if (header.rows !== rows || header.columns !== columns) {
+    throw contradiction(`${header.columns} x ${header.rows} pixels in place of ${columns} x ${rows}`);
+  }
+}
+
+type CodecName = 'decodeJpeg' | 'decodeJpegLs' | 'decodeJpeg2000' | 'decodeHtJpeg2000' | 'decodeJpegXl' | 'decodeRle';
+
+async function runCodec(
+  name: CodecName,
+  job: FrameJob,
+  photometric: string,
+  bits: number = job.description.bitsAllocated,
+): Promise<DecodedFrame> {
+  const { rows, columns, samples, bitsStored, signed } = job.description;
+  const bytes = callCodec(await nativeCodecs(), name, job);
+  const expected = decodedBytes(job.description);
+  if (bytes.length !== expected) throw contradiction(`${bytes.length} decoded bytes in place of ${expected}`);
+  return {
+    rows,
+    columns,
+    samples,
+    bitsStored,
+    signed,
+    photometric,
+    values: storedValues(bytes, job.description, bits),
+  };
+}
+
+function callCodec(
+  { NativeCodecs, Context }: Module,
+  name: CodecName,
+  { bytes, description }: FrameJob,
+): Uint8Array<ArrayBuffer> {
+  const context = new Context({
+    width: description.columns,
+    height: description.rows,
+    bitsAllocated: description.bitsAllocated,
+    bitsStored: description.bitsStored,
+    samplesPerPixel: description.samples,
+    pixelRepresentation: description.signed ? 1 : 0,
+    planarConfiguration: 0,
+    photometricInterpretation: description.photometric,
+    encodedBuffer: bytes,
+  });
+  try {
+    const decoded = NativeCodecs[name](context, { convertColorspaceToRgb: false }).getDecodedBuffer();
+    return decoded as Uint8Array<ArrayBuffer>;
+  } catch (e) {
+    const why = e instanceof Error ? e.message : String(e);
+    throw new DecodeProblem('pixel-decode', `the codestream does not decode: ${why}`, { cause: e, codecFailed: true });
+  }
+}
+
+interface Module {
+  readonly NativeCodecs: typeof NativeCodecs;
+  readonly Context: typeof Context;
+}
+let loaded: Promise<Module> | undefined;
+
+/** Loaded with the first frame that needs it: most frames are not compressed. */
+function nativeCodecs(): Promise<Module> {
+  loaded ??= import('dcmjs-codecs').then(async (imported: unknown) => {
+    const found = (imported as { default?: Module }).default ?? (imported as Module);
+    await found.NativeCodecs.initializeAsync();
+    return found;
+  });
+  return loaded;
+}
+
+function inflated({ bytes, description }: FrameJob): Uint8Array<ArrayBuffer> {
+  const { rows, columns, samples, bitsAllocated } = description;
+  const expected = Math.ceil((rows * columns * samples * bitsAllocated) / 8);
+  try {
+    return new Uint8Array(inflateRawSync(bytes, { maxOutputLength: expected + 1 }));
+  } catch (e) {
+    throw new DecodeProblem('pixel-decode', `a deflated frame does not give ${expected} bytes`, { cause: e });
+  }
+}
+
+function contradiction(message: string): DecodeProblem {
+  return new DecodeProblem('pixel-description', `the codestream has ${message}`);
+}
