@@ -74,7 +74,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     async close() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
-      await studies.close();
+      await studies.stop();
       await blobs.close();
       await db.close();
       await rm(folder, { recursive: true, force: true });
