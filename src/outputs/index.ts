@@ -10,3 +10,5 @@ export { encodeFhirR4 } from './fhir-r4.ts';
 export { encodeFhirR5 } from './fhir-r5.ts';
 export { encodePreview } from './preview.ts';
 export { pictureSides, pixelAspect, renderKeyPicture, type KeyPictureOptions, type OutlinedMask } from './key-picture.ts';
+export { checkFhir } from './consistency-fhir.ts';
+export { fhirChecks } from './consistency-fhir-rules.ts';

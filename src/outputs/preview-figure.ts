@@ -1,7 +1,7 @@
 import type { MaskPlane, Picture, Stack } from '../base/index.ts';
 import type { DraftMask, Finding } from '../findings/index.ts';
 import { pictureSides, pixelAspect, renderKeyPicture, type OutlinedMask } from './key-picture.ts';
-import { planeName } from './study-facts.ts';
+import { imageName, planeName } from './study-facts.ts';
 import type { EncodingInput, KeyPictures } from './types.ts';
 import { escapeText, letter } from './words.ts';
 
@@ -56,7 +56,7 @@ export function keyFigure(input: EncodingInput, pictures: KeyPictures, of: Figur
     ? `<span class="l" aria-hidden="true">${sides.left}</span><span class="r" aria-hidden="true">${sides.right}</span>`
     : '';
   const image = `<img src="data:image/png;base64,${Buffer.from(png).toString('base64')}" width="${size.width}" height="${size.height}" alt="${escapeText(alt)}">`;
-  return `<figure><div class="pic">${image}${marks}</div><figcaption>${escapeText(`${letter(of.n)} · ${place}, ${picture.window}`)}</figcaption></figure>`;
+  return `<figure><div class="pic">${image}${marks}</div><figcaption>${escapeText(`${letter(of.n)} · ${imageName(input, of.stack, plane.plane)}, ${picture.window}`)}</figcaption></figure>`;
 }
 
 export function box(words: string): string {

@@ -5,7 +5,7 @@ export const previewStyle = `
 body { margin: 0; background: #fff; color: var(--text); font: 15px/22px Inter, "Noto Sans CJK JP", "Noto Sans CJK SC", system-ui, sans-serif; font-variant-numeric: tabular-nums }
 main { width: 880px; max-width: 100%; margin: 0 auto; padding: 22px 28px 32px }
 p { margin: 0; overflow-wrap: anywhere }
-a { color: var(--link) }
+a { color: var(--link); white-space: nowrap }
 h1 { font-size: 20px; line-height: 26px; margin: 14px 0 6px; overflow-wrap: anywhere }
 h2 { font-size: 13px; line-height: 18px; letter-spacing: .06em; text-transform: uppercase; color: var(--soft); margin: 24px 0 0; padding-bottom: 3px; border-bottom: 1px solid var(--line) }
 .banner p { border: 2px solid #b45309; border-radius: 5px; background: #fff6e5; padding: 10px 14px }

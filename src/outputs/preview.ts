@@ -88,7 +88,7 @@ function readWords(input: EncodingInput): string {
   const { coverage, stacks } = input.draft;
   const parts = coverage.read.map(({ stack, planes, of }) => {
     const found = stacks.find((s) => s.id === stack);
-    return `${found ? seriesName(input, found) : stack}, ${planes} of ${of} images`;
+    return `${found ? seriesName(input, found) : stack}, ${planes} of ${of} ${of === 1 ? 'image' : 'images'}`;
   });
   return parts.join('; ') || 'nothing';
 }

@@ -120,11 +120,16 @@ export function acquiredAt(source: DicomJson): string | undefined {
 
 /** Where a plane is found by a person: `image 59 of series 3`, `frame 5 of image 1 of series 3`. */
 export function planeName(input: EncodingInput, stack: Stack, plane: number): string {
+  return `${imageName(input, stack, plane)} of ${seriesName(input, stack)}`;
+}
+
+/** `image 59`, `frame 5 of image 1`. */
+export function imageName(input: EncodingInput, stack: Stack, plane: number): string {
   const at = stack.planes[plane];
   const source = at && input.sources.get(at.instanceUid);
   const image = (source && number(source, 'InstanceNumber')) ?? plane + 1;
   const frame = at?.frame === undefined ? '' : `frame ${at.frame} of `;
-  return `${frame}image ${image} of ${seriesName(input, stack)}`;
+  return `${frame}image ${image}`;
 }
 
 /** `series 3`; a number may be missing, then its place in the draft. */
