@@ -12,7 +12,9 @@ import { sendCommand } from './commands/send.ts';
 import { serveCommand } from './commands/serve.ts';
 
 const program = new Command('plumbline')
-  .description('Puts grounded imaging AI to work: DICOM in; text, masks, DICOM SEG, Structured Report and FHIR out, every sentence tied to its mask.')
+  .description(
+    'Puts grounded imaging AI to work: DICOM in; text, masks, DICOM SEG, Structured Report and FHIR out, every sentence tied to its mask.',
+  )
   .version(version)
   .exitOverride()
   .showHelpAfterError('(plumbline COMMAND --help shows examples)')
@@ -27,7 +29,17 @@ Examples:
   plumbline init && plumbline serve           make a configuration and start the gateway`,
   );
 
-for (const make of [demoCommand, serveCommand, initCommand, checkCommand, runCommand, sendCommand, jobsCommand, deadLettersCommand, explainCommand]) {
+for (const make of [
+  demoCommand,
+  serveCommand,
+  initCommand,
+  checkCommand,
+  runCommand,
+  sendCommand,
+  jobsCommand,
+  deadLettersCommand,
+  explainCommand,
+]) {
   program.addCommand(make().exitOverride());
 }
 

@@ -41,7 +41,12 @@ export async function scanFolder(folder: string, onFile: (count: number) => void
     }
     const before = byUid.get(instance.ref.instanceUid);
     if (before?.ref.dataDigest === instance.ref.dataDigest) duplicates++;
-    else if (before) refused.push({ file, code: 'instance-conflict', message: `${instance.ref.instanceUid} is already there with other content` });
+    else if (before)
+      refused.push({
+        file,
+        code: 'instance-conflict',
+        message: `${instance.ref.instanceUid} is already there with other content`,
+      });
     else {
       byUid.set(instance.ref.instanceUid, instance);
       const study = studies.get(instance.ref.studyUid);

@@ -12,7 +12,10 @@ export interface StowAnswer {
  * Send Part 10 files by STOW-RS (PS3.18 10.5), streamed: one file in memory at a time.
  * @throws PlumblineError `peer-unreachable`, `peer-refused`, `peer-busy`
  */
-export async function stow(baseUrl: string, files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<StowAnswer> {
+export async function stow(
+  baseUrl: string,
+  files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<StowAnswer> {
   const boundary = `plumbline-${randomUUID()}`;
   const url = `${baseUrl.replace(/\/$/, '')}/studies`;
   let response: Response;
@@ -20,14 +23,21 @@ export async function stow(baseUrl: string, files: Iterable<Uint8Array> | AsyncI
   try {
     response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': `multipart/related; type="application/dicom"; boundary="${boundary}"`, accept: 'application/dicom+json' },
+      headers: {
+        'content-type': `multipart/related; type="application/dicom"; boundary="${boundary}"`,
+        accept: 'application/dicom+json',
+      },
       body: ReadableStream.from(multipart(boundary, files)),
       duplex: 'half',
     } as RequestInit);
     body = await response.text();
   } catch (cause) {
     const e = cause as Error & { cause?: { code?: string } };
-    throw new PlumblineError('peer-unreachable', `${url} does not answer: ${e.cause?.code ?? e.message}`, { where: url, cause, remedy: 'Is the gateway running there? `plumbline serve` starts one.' });
+    throw new PlumblineError('peer-unreachable', `${url} does not answer: ${e.cause?.code ?? e.message}`, {
+      where: url,
+      cause,
+      remedy: 'Is the gateway running there? `plumbline serve` starts one.',
+    });
   }
   const answer = parse(body);
   if (!answer) {
@@ -44,7 +54,10 @@ export async function stow(baseUrl: string, files: Iterable<Uint8Array> | AsyncI
   };
 }
 
-async function* multipart(boundary: string, files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* multipart(
+  boundary: string,
+  files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   for await (const bytes of files) {
     yield Buffer.from(`--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`);
     yield bytes;
@@ -57,7 +70,9 @@ function parse(body: string): DicomJson | undefined {
   try {
     const value: unknown = JSON.parse(body);
     // Our own problem answers and those of proxies are JSON too: a STOW answer has tags for keys.
-    return value !== null && typeof value === 'object' && Object.keys(value).every((k) => /^[0-9A-F]{8}$/.test(k)) ? (value as DicomJson) : undefined;
+    return value !== null && typeof value === 'object' && Object.keys(value).every((k) => /^[0-9A-F]{8}$/.test(k))
+      ? (value as DicomJson)
+      : undefined;
   } catch {
     return undefined; // no JSON: the status speaks
   }

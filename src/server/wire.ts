@@ -52,6 +52,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
       await workers?.stop(options);
       await delivery.stop();
       await reading.close();
+      await blobs.close();
       await db.close();
     },
   };
@@ -79,7 +80,7 @@ async function connect({
     blobs,
     clock,
     log,
-    gate: { quietMs: config.gate.quietSeconds * 1000, maxWaitMs: config.gate.maxWaitSeconds * 1000 },
+    gate: { quietMs: config.gate.quietSeconds * 1000, deadlineMs: config.gate.maxWaitSeconds * 1000 },
     onReady: (snapshot) => enqueueStudy(reading, work, snapshot),
   });
   const work: Work = openWork({

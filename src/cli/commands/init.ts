@@ -12,10 +12,15 @@ export function initCommand(): Command {
     .addHelpText('after', '\nExample:\n  plumbline init && plumbline check && plumbline serve')
     .action((options: { config: string; force?: boolean }) => {
       if (existsSync(options.config) && !options.force) {
-        throw new PlumblineError('usage', `${options.config} is already there`, { where: options.config, remedy: 'Name another file with --config, or overwrite it with --force.' });
+        throw new PlumblineError('usage', `${options.config} is already there`, {
+          where: options.config,
+          remedy: 'Name another file with --config, or overwrite it with --force.',
+        });
       }
       writeFileSync(options.config, startingConfig);
-      process.stdout.write(`Wrote ${options.config}. Next: edit it, then \`plumbline check\`, then \`plumbline serve\`.\n`);
+      process.stdout.write(
+        `Wrote ${options.config}. Next: edit it, then \`plumbline check\`, then \`plumbline serve\`.\n`,
+      );
     });
 }
 

@@ -21,14 +21,20 @@ export function sendCommand(): Command {
       for (let i = 0; i < files.length; i += 200) {
         const some = files.slice(i, i + 200);
         progress.show(`sending ${i + some.length} of ${files.length} files`);
-        const answer = await stow(options.to, dicomOnly(some, () => total.passedOver++));
+        const answer = await stow(
+          options.to,
+          dicomOnly(some, () => total.passedOver++),
+        );
         total.sent += some.length;
         total.stored += answer.stored.length;
         total.failed.push(...answer.failed);
       }
       progress.clear();
       if (options.json) process.stdout.write(`${JSON.stringify(total)}\n`);
-      else process.stdout.write(`${total.stored} stored, ${total.failed.length} refused, ${total.passedOver} files passed over.\n${total.failed.map((f) => `  ${f.instanceUid || '(no UID)'}: ${f.reason}`).join('\n')}`);
+      else
+        process.stdout.write(
+          `${total.stored} stored, ${total.failed.length} refused, ${total.passedOver} files passed over.\n${total.failed.map((f) => `  ${f.instanceUid || '(no UID)'}: ${f.reason}`).join('\n')}`,
+        );
       if (total.failed.length > 0) process.exitCode = exitCodes.someFailed;
     });
 }

@@ -29,13 +29,22 @@ export function demoStudies(): DemoStudy[] {
 }
 
 function ctStudy(): DemoStudy {
-  const common: Common = { kind: 'ct', modality: 'CT', sopClass: '1.2.840.10008.5.1.4.1.1.2', description: 'CT Abdomen', bodyPart: 'ABDOMEN', patient: 'DEMO^ABDOMEN' };
+  const common: Common = {
+    kind: 'ct',
+    modality: 'CT',
+    sopClass: '1.2.840.10008.5.1.4.1.1.2',
+    description: 'CT Abdomen',
+    bodyPart: 'ABDOMEN',
+    patient: 'DEMO^ABDOMEN',
+  };
   const volume = ctVolume(demoSeed.ct, 12);
   const spacing = 1.4;
   const step = 5;
   const files = volume.map((slice, i) => {
     // Grey 0..255 is the window W 400 C 40, stored with intercept -1024 like a scanner does.
-    const stored = Uint16Array.from({ length: slice.width * slice.height }, (_, p) => Math.round((slice.rgb[p * 3]! / 255) * 400 - 160 + 1024));
+    const stored = Uint16Array.from({ length: slice.width * slice.height }, (_, p) =>
+      Math.round((slice.rgb[p * 3]! / 255) * 400 - 160 + 1024),
+    );
     return instance(common, i, slice.height, slice.width, stored, {
       ImageType: ['ORIGINAL', 'PRIMARY', 'AXIAL'],
       FrameOfReferenceUID: derivedUid('demo', common.kind, 'frame'),
@@ -58,7 +67,14 @@ function ctStudy(): DemoStudy {
 }
 
 function usStudy(): DemoStudy {
-  const common: Common = { kind: 'us', modality: 'US', sopClass: '1.2.840.10008.5.1.4.1.1.6.1', description: 'Ultrasound', bodyPart: 'BREAST', patient: 'DEMO^ULTRASOUND' };
+  const common: Common = {
+    kind: 'us',
+    modality: 'US',
+    sopClass: '1.2.840.10008.5.1.4.1.1.6.1',
+    description: 'Ultrasound',
+    bodyPart: 'BREAST',
+    patient: 'DEMO^ULTRASOUND',
+  };
   const picture = phantom('us', demoSeed.us);
   const region = dataset({
     RegionSpatialFormat: 1,
@@ -83,9 +99,18 @@ function usStudy(): DemoStudy {
 }
 
 function dxStudy(): DemoStudy {
-  const common: Common = { kind: 'dx', modality: 'DX', sopClass: '1.2.840.10008.5.1.4.1.1.1.1', description: 'Chest PA', bodyPart: 'CHEST', patient: 'DEMO^CHEST' };
+  const common: Common = {
+    kind: 'dx',
+    modality: 'DX',
+    sopClass: '1.2.840.10008.5.1.4.1.1.1.1',
+    description: 'Chest PA',
+    bodyPart: 'CHEST',
+    patient: 'DEMO^CHEST',
+  };
   const picture = phantom('xray', demoSeed.xray);
-  const stored = Uint16Array.from({ length: picture.width * picture.height }, (_, p) => Math.round((picture.rgb[p * 3]! / 255) * 4095));
+  const stored = Uint16Array.from({ length: picture.width * picture.height }, (_, p) =>
+    Math.round((picture.rgb[p * 3]! / 255) * 4095),
+  );
   const file = instance(common, 0, picture.height, picture.width, stored, {
     ImageType: ['ORIGINAL', 'PRIMARY', ''],
     PresentationIntentType: 'FOR PRESENTATION',
@@ -110,7 +135,14 @@ function dxStudy(): DemoStudy {
 }
 
 function dermStudy(): DemoStudy {
-  const common: Common = { kind: 'xc', modality: 'XC', sopClass: '1.2.840.10008.5.1.4.1.1.77.1.4', description: 'Dermoscopy', bodyPart: 'SKIN', patient: 'DEMO^SKIN' };
+  const common: Common = {
+    kind: 'xc',
+    modality: 'XC',
+    sopClass: '1.2.840.10008.5.1.4.1.1.77.1.4',
+    description: 'Dermoscopy',
+    bodyPart: 'SKIN',
+    patient: 'DEMO^SKIN',
+  };
   const picture = phantom('derm', demoSeed.derm);
   const file = instance(common, 0, picture.height, picture.width, picture.rgb, {
     ImageType: ['ORIGINAL', 'PRIMARY'],
@@ -125,7 +157,14 @@ function dermStudy(): DemoStudy {
 /** Seeds of phantoms of which the tiny bundle says something true (checked by a test). */
 const demoSeed = { ct: 1, us: 1, xray: 1, derm: 1 };
 
-function instance(common: Common, index: number, rows: number, columns: number, pixels: Uint8Array | Uint16Array, more: DatasetInput): Uint8Array {
+function instance(
+  common: Common,
+  index: number,
+  rows: number,
+  columns: number,
+  pixels: Uint8Array | Uint16Array,
+  more: DatasetInput,
+): Uint8Array {
   const colour = pixels instanceof Uint8Array;
   const header = dataset({
     SpecificCharacterSet: 'ISO_IR 192',
