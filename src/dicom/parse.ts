@@ -43,6 +43,10 @@ export interface ParsedPart10 {
   readonly bigEndian: boolean;
 }
 
+const itemStart = 0xfffee000;
+const itemDelimiter = 0xfffee00d;
+const sequenceDelimiter = 0xfffee0dd;
+
 /** Nesting and number of elements that no real object reaches, and that bound time and memory. */
 const maxDepth = 64;
 const maxElements = 2_000_000;
@@ -82,7 +86,7 @@ function readMeta(file: Uint8Array): { meta: RawDataset; end: number } {
   const walk = newWalk(file, 132, false);
   const meta: RawElement[] = [];
   // The group length is often wrong in real files; group 2 ends where another group begins.
-  while (walk.stream.position < file.length && peekTag(walk.stream).startsWith('0002')) {
+  while (walk.stream.position < file.length && peekTag(walk.stream) >>> 16 === 2) {
     meta.push(readElement(walk, { explicit: true, end: file.length, depth: 0 }));
   }
   return { meta, end: walk.stream.position };
@@ -96,8 +100,8 @@ function transferSyntaxOf(file: Uint8Array, meta: RawDataset): string {
 }
 
 /**
- * Inflate (RFC 1951) with a bound: 128 MiB, or a hundred times the compressed size where that is more. Images shrink to
- * a half or a third, blank segmentations to a hundredth; what grows beyond that is made to fill the memory.
+ * Inflate (RFC 1951) to at most `limit` bytes.
+ * @throws PlumblineError `dicom-damaged` for a broken or cut stream, and for one that gives more
  */
 export function inflateBounded(deflated: Uint8Array, limit: number): Uint8Array {
   try {
@@ -108,8 +112,12 @@ export function inflateBounded(deflated: Uint8Array, limit: number): Uint8Array 
   }
 }
 
+/**
+ * 64 MiB, or a hundred times the compressed size where that is more. Images shrink to a half or a third, blank
+ * segmentations to a hundredth; what grows beyond that is made to fill the memory.
+ */
 function inflateDataset(deflated: Uint8Array): Uint8Array {
-  return inflateBounded(deflated, Math.min(Math.max(128 << 20, deflated.length * 100), 2 ** 31 - 1));
+  return inflateBounded(deflated, Math.min(Math.max(64 << 20, deflated.length * 100), 2 ** 31 - 1));
 }
 
 interface Walk {
@@ -227,8 +235,8 @@ function readItems(walk: Walk, place: Place, untilDelimiter: boolean): RawDatase
     const tag = peekTag(stream);
     stream.seek(4);
     const length = stream.readUint32();
-    if (tag === 'FFFEE0DD' && untilDelimiter) return items;
-    if (tag !== 'FFFEE000') throw damaged(`an item is expected at byte ${start}`);
+    if (tag === sequenceDelimiter && untilDelimiter) return items;
+    if (tag !== itemStart) throw damaged(`an item is expected at byte ${start}`);
     items.push(readItem(walk, place, length));
   }
   if (untilDelimiter) throw damaged('a sequence is never closed');
@@ -244,7 +252,7 @@ function readItem(walk: Walk, place: Place, length: number): RawDataset {
   const inside = { explicit: place.explicit, end, depth: place.depth + 1 };
   const elements: RawElement[] = [];
   while (stream.position < end) {
-    if (undefinedLength && end - stream.position >= 8 && peekTag(stream) === 'FFFEE00D') {
+    if (undefinedLength && end - stream.position >= 8 && peekTag(stream) === itemDelimiter) {
       stream.seek(8);
       checkUnique(elements);
       return elements;
@@ -265,8 +273,8 @@ function readFragments(walk: Walk, end: number): { fragments: Fragment[]; offset
     const tag = peekTag(stream);
     stream.seek(4);
     const length = stream.readUint32();
-    if (tag === 'FFFEE0DD') break;
-    if (tag !== 'FFFEE000') throw damaged(`a pixel fragment is expected at byte ${stream.position - 8}`);
+    if (tag === sequenceDelimiter) break;
+    if (tag !== itemStart) throw damaged(`a pixel fragment is expected at byte ${stream.position - 8}`);
     if (length > end - stream.position)
       throw damaged(`a pixel fragment claims ${length} bytes, ${end - stream.position} follow`);
     found.push({ offset: stream.position, length });
@@ -278,10 +286,11 @@ function readFragments(walk: Walk, end: number): { fragments: Fragment[]; offset
   return { fragments, offsetTable: Array.from({ length: table.length >> 2 }, (_, i) => view.getUint32(i * 4, true)) };
 }
 
-function peekTag(stream: ByteStream): string {
-  const tag = dicomParser.readTag(stream).slice(1).toUpperCase();
-  stream.seek(-4);
-  return tag;
+/** The next tag as a number, group x 65536 + element; the stream stays. */
+function peekTag({ byteArrayParser, byteArray, position }: ByteStream): number {
+  return (
+    byteArrayParser.readUint16(byteArray, position) * 0x10000 + byteArrayParser.readUint16(byteArray, position + 2)
+  );
 }
 
 function countOne(walk: Walk): void {
@@ -290,6 +299,7 @@ function countOne(walk: Walk): void {
 
 /** PS3.5 7.1: a tag occurs once. Two values for one tag are two readings of one file. */
 function checkUnique(elements: RawDataset): void {
+  if (elements.length < 2) return;
   const seen = new Set<string>();
   for (const { tag } of elements) {
     if (seen.has(tag)) throw damaged(`element (${tag.slice(0, 4)},${tag.slice(4)}) occurs twice`);

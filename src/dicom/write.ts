@@ -5,6 +5,7 @@ import { checkElement } from './check.ts';
 import { decimalString } from './decimal.ts';
 import { elementOfVr } from './dataset.ts';
 import { part10Head } from './meta.ts';
+import { encodeElement } from './write-frames.ts';
 import { explicitLittle, transferSyntax } from './transfer-syntaxes.ts';
 
 export interface WriteOptions {
@@ -40,8 +41,20 @@ export function writePart10(dataset: DicomJson, options: WriteOptions = {}): Uin
   ]);
 }
 
-/** The data set alone, Explicit VR Little Endian. */
+/** The data set alone, Explicit VR Little Endian: by dcmjs, but for the frames of a multi-frame object. */
 function writeDataset(dataset: DicomJson): Uint8Array {
+  const frames = dataset[perFrame];
+  if (frames === undefined) return writeElements(dataset);
+  const tags = Object.entries(dataset);
+  const before = Object.fromEntries(tags.filter(([tag]) => tag < perFrame));
+  const after = Object.fromEntries(tags.filter(([tag]) => tag > perFrame));
+  return concat([writeElements(before), encodeElement(perFrame, frames), writeElements(after)]);
+}
+
+/** Per-frame Functional Groups Sequence. */
+const perFrame = '52009230';
+
+function writeElements(dataset: DicomJson): Uint8Array {
   const stream = new dcmjs.data.WriteBufferStream(1 << 16, true);
   dcmjs.data.DicomMessage.write(toDcmjs(dataset), stream, explicitLittle, {});
   const written = stream.getBuffer(0, stream.size);
