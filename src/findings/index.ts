@@ -16,3 +16,16 @@ export { dicomLab, findingColour } from './colours.ts';
 export { makeDraft, type DraftInput } from './make.ts';
 export type { ModalityInfo } from './check-words.ts';
 export { placeMask, toPicture, type PicturePlace } from './place.ts';
+export { checkDraft } from './check.ts';
+export { draftSchema } from './draft-schema.ts';
+export {
+  makeSummary,
+  summarySchema,
+  type Summary,
+  type SummaryFile,
+  type SummaryFinding,
+  type SummaryInput,
+  type SummaryProblem,
+  type SummaryReason,
+  type SummarySentence,
+} from './summary.ts';

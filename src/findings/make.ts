@@ -17,6 +17,7 @@ import { measureMask } from './measure.ts';
 import type { AnswerForm } from './parse.ts';
 import { setPixels, type PicturePlace } from './place.ts';
 import { select, type Group, type Kept } from './select.ts';
+import { checkDraft } from './check.ts';
 import { codedSide, wordWarnings, type SideSources } from './check-words.ts';
 
 export interface DraftInput extends SideSources {
@@ -72,6 +73,7 @@ export function makeDraft(input: DraftInput): { readonly draft: Draft; readonly 
     },
     warnings: [...input.notices, ...collected.notices, ...selected.notices, ...built.notices],
   };
+  checkDraft(draft, built.masks);
   return { draft, masks: built.masks };
 }
 

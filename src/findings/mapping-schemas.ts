@@ -88,11 +88,18 @@ export const codesSchema = {
   },
 } as const;
 
+const text = { type: 'string', minLength: 1, maxLength: 64 } as const;
+const named = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['value', 'scheme', 'meaning'],
+  properties: { value: text, scheme: text, meaning: text },
+} as const;
 const pair = {
   type: 'object',
   additionalProperties: false,
   required: ['sr', 'fhir'],
-  properties: { sr: code, fhir: code },
+  properties: { sr: named, fhir: named },
 } as const;
 
 /** JSON Schema of mappings/presence.json; `npm run docs` prints it to mappings/presence.schema.json. */

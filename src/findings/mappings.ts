@@ -56,10 +56,6 @@ interface CodesEntry {
   readonly bodyParts?: readonly string[];
   readonly rgb: readonly [number, number, number];
 }
-interface PresenceFile {
-  readonly present: { readonly sr: Triple; readonly fhir: Triple };
-  readonly absent: { readonly sr: Triple; readonly fhir: Triple };
-}
 
 const fallbackId = 'unknown_region';
 /** Body parts whose pictures hold both sides; a picture of a limb, a breast or an eye shows one. */
@@ -75,7 +71,7 @@ export function loadMappings(codes: unknown, presence: unknown): Mappings {
   check(codesSchema, codes, 'codes.json');
   check(presenceSchema, presence, 'presence.json');
   const file = codes as CodesFile;
-  const said = presence as PresenceFile;
+  const { present, absent } = presence as Mappings['presence'];
   const byName = new Map<string, MappingEntry[]>();
   for (const raw of file.entries) {
     const entry = toEntry(raw, file);
@@ -87,11 +83,10 @@ export function loadMappings(codes: unknown, presence: unknown): Mappings {
     }
   }
   if (!byName.has(fallbackId)) throw invalid(`no entry "${fallbackId}"`);
-  const pair = (p: PresenceFile['present']) => ({ sr: toCode(p.sr), fhir: toCode(p.fhir) });
   const { left, right, both } = file.laterality;
   return {
     digest: sha256(canonicalJson([codes, presence])),
-    presence: { present: pair(said.present), absent: pair(said.absent) },
+    presence: { present, absent },
     laterality: { left: toCode(left), right: toCode(right), both: toCode(both) },
     byName,
   };
