@@ -7,7 +7,9 @@ import type { Stack } from '../base/index.ts';
 export function choosePlanes(stack: Stack, limits: { readonly every?: number; readonly max?: number } = {}): number[] {
   const count = stack.planes.length;
   const every = Math.max(1, Math.floor(limits.every ?? 1));
-  const chosen = Array.from({ length: Math.ceil(count / every) }, (_, i) => Math.min(count - 1, i * every + (every >> 1)));
+  const chosen = Array.from({ length: Math.ceil(count / every) }, (_, i) =>
+    Math.min(count - 1, i * every + (every >> 1)),
+  );
   const max = Math.max(1, Math.floor(limits.max ?? Infinity));
   if (chosen.length <= max) return chosen;
   return Array.from({ length: max }, (_, i) => chosen[Math.floor(((i + 0.5) * chosen.length) / max)]!);

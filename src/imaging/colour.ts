@@ -29,7 +29,9 @@ export function renderColour(ds: DicomJson, decoded: DecodedFrame, where: string
     case 'YBR_PARTIAL_420':
       return fromYbr(eight, partialRange);
     default:
-      throw new PlumblineError('pixel-description', `Photometric Interpretation ${photometric} is not known`, { where });
+      throw new PlumblineError('pixel-description', `Photometric Interpretation ${photometric} is not known`, {
+        where,
+      });
   }
 }
 

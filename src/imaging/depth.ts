@@ -36,7 +36,11 @@ export function depthOf(
  * The step to be expected between neighbours: the median, or, where Slice Thickness is known throughout, in proportion to it.
  * A head scanned in 4 mm and then in 7 mm slices misses nothing.
  */
-function usualSteps(steps: readonly number[], sliceMm: readonly (number | undefined)[], spacingMm: number): readonly number[] {
+function usualSteps(
+  steps: readonly number[],
+  sliceMm: readonly (number | undefined)[],
+  spacingMm: number,
+): readonly number[] {
   const pairs = steps.map((_, i) => ((sliceMm[i] ?? NaN) + (sliceMm[i + 1] ?? NaN)) / 2);
   if (!pairs.every((mm) => mm > 0)) return steps.map(() => spacingMm);
   const ratio = median(steps.map((step, i) => step / pairs[i]!));
@@ -60,13 +64,22 @@ function thicknesses(steps: readonly number[], usual: readonly number[]): number
   });
 }
 
-function depthNotices(depth: Depth, gaps: readonly number[], steps: readonly number[], uids: readonly string[]): Notice[] {
+function depthNotices(
+  depth: Depth,
+  gaps: readonly number[],
+  steps: readonly number[],
+  uids: readonly string[],
+): Notice[] {
   const notices: Notice[] = [];
   const mm = (v: number): string => `${Number(v.toPrecision(4))} mm`;
   if (depth.missing) {
     const where = gaps.map((i) => `${mm(steps[i]!)} between ${uids[i]} and ${uids[i + 1]}`).slice(0, 5);
     const message = `slices seem to be missing: ${where.join('; ')}; the usual distance is ${mm(depth.spacingMm)}. Volumes are partial`;
-    notices.push({ code: 'missing-slices', message, about: [...new Set(gaps.flatMap((i) => [uids[i]!, uids[i + 1]!]))] });
+    notices.push({
+      code: 'missing-slices',
+      message,
+      about: [...new Set(gaps.flatMap((i) => [uids[i]!, uids[i + 1]!]))],
+    });
   } else if (!depth.regular) {
     const message = `slice distances differ from ${mm(Math.min(...steps))} to ${mm(Math.max(...steps))}; volumes are summed slice by slice`;
     notices.push({ code: 'irregular-slices', message, about: [...new Set(uids)] });
@@ -74,7 +87,8 @@ function depthNotices(depth: Depth, gaps: readonly number[], steps: readonly num
   if (depth.tilted)
     notices.push({
       code: 'gantry-tilt',
-      message: 'the slices shift sideways (gantry tilt); nothing is resampled, volumes use the distance along the normal',
+      message:
+        'the slices shift sideways (gantry tilt); nothing is resampled, volumes use the distance along the normal',
       about: [...new Set(uids)],
     });
   return notices;

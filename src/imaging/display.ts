@@ -20,7 +20,11 @@ export function displayFrame(grid: Grid, modality: string): PictureFrame {
   if (placement.kind === 'none' && radiographs.has(modality) && placement.patientOrientation) {
     const [along, down] = placement.patientOrientation;
     const sideways = along.startsWith('R') || along.startsWith('L');
-    return symmetry({ transpose: false, flipX: along.startsWith('R'), flipY: sideways && down.startsWith('H') }, rows, columns);
+    return symmetry(
+      { transpose: false, flipX: along.startsWith('R'), flipY: sideways && down.startsWith('H') },
+      rows,
+      columns,
+    );
   }
   return symmetry({ transpose: false, flipX: false, flipY: false }, rows, columns);
 }
@@ -78,7 +82,10 @@ function symmetry({ transpose, flipX, flipY }: Symmetry, rows: number, columns: 
 }
 
 /** Columns and rows of the source plane of a picture. */
-export function sourceSize({ width, height, toSource }: PictureFrame): { readonly columns: number; readonly rows: number } {
+export function sourceSize({ width, height, toSource }: PictureFrame): {
+  readonly columns: number;
+  readonly rows: number;
+} {
   return toSource.a === 0 ? { columns: height, rows: width } : { columns: width, rows: height };
 }
 

@@ -7,7 +7,10 @@ export interface Refusal {
 }
 
 /** What of a study a model must not read, and why; `undefined` means that the image may be read. Attributes alone decide. */
-export function refusalOf(instance: SourceInstance, options: { readonly burnedIn: 'hold' | 'allow' }): Refusal | undefined {
+export function refusalOf(
+  instance: SourceInstance,
+  options: { readonly burnedIn: 'hold' | 'allow' },
+): Refusal | undefined {
   const { attributes: ds, ref } = instance;
   return (
     ownResult(ds) ??
@@ -91,7 +94,8 @@ function classRefusal(sopClass: string): Refusal | undefined {
 function pixelRefusal(ds: DicomJson, transferSyntax: string): Refusal | undefined {
   const syntax = transferSyntaxes.get(transferSyntax);
   if (syntax?.video) return { code: 'video', reason: `${syntax.name}: video is not read` };
-  if (jpip.has(transferSyntax)) return { code: 'no-pixels', reason: 'the pixels lie elsewhere (JPIP) and are never fetched' };
+  if (jpip.has(transferSyntax))
+    return { code: 'no-pixels', reason: 'the pixels lie elsewhere (JPIP) and are never fetched' };
   if (syntax && !syntax.readable)
     return { code: 'transfer-syntax', reason: `no decoder for ${syntax.name} (${transferSyntax})` };
   if (!((number(ds, 'Rows') ?? 0) > 0 && (number(ds, 'Columns') ?? 0) > 0 && text(ds, 'PhotometricInterpretation')))

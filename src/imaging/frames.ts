@@ -173,4 +173,3 @@ export function isBad(frames: readonly Frame[] | BadGeometry): frames is BadGeom
 export function finestPixelMm(spacing: Spacing): number {
   return spacing.kind === 'physical' ? Math.min(spacing.rowMm, spacing.columnMm) : 1;
 }
-

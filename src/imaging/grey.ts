@@ -83,7 +83,13 @@ interface Modality {
   readonly signed: boolean;
 }
 
-function modalityTransform(ds: DicomJson, groups: FrameGroups, frame: number, signed: boolean, where: string): Modality {
+function modalityTransform(
+  ds: DicomJson,
+  groups: FrameGroups,
+  frame: number,
+  signed: boolean,
+  where: string,
+): Modality {
   const item = items(ds, 'ModalityLUTSequence')[0];
   if (item) {
     const lut = readLut(item, 'LUTDescriptor', 'LUTData', signed, where);
@@ -99,7 +105,11 @@ function modalityTransform(ds: DicomJson, groups: FrameGroups, frame: number, si
       `Rescale Slope "${text(holder, 'RescaleSlope')}" and Intercept "${text(holder, 'RescaleIntercept')}" make no values`,
       { where },
     );
-  return { apply: (v) => v * slope + intercept, identity: slope === 1 && intercept === 0, signed: signed || intercept < 0 };
+  return {
+    apply: (v) => v * slope + intercept,
+    identity: slope === 1 && intercept === 0,
+    signed: signed || intercept < 0,
+  };
 }
 
 interface Voi {

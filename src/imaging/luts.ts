@@ -75,7 +75,9 @@ function readSegmented(ds: DicomJson, descriptorKey: string, key: string, signed
   const length = count === 0 ? 65536 : count;
   const entries = expandSegments(bits === 8 ? Uint16Array.from(bytes) : words(bytes), bits, length);
   if (entries.length < length)
-    throw new PlumblineError('pixel-description', `${key} expands to ${entries.length} of ${length} entries`, { where });
+    throw new PlumblineError('pixel-description', `${key} expands to ${entries.length} of ${length} entries`, {
+      where,
+    });
   return { first: signedWord(start, signed), entries: Uint16Array.from(entries.slice(0, length)), bits };
 }
 
@@ -96,13 +98,16 @@ function expandSegments(data: Uint16Array, bits: 8 | 16, most: number): number[]
     }
     return data.length;
   };
-  for (let at = 0; at < data.length && out.length < most; ) {
+  for (let at = 0; at < data.length && out.length < most;) {
     if (data[at] !== 2) {
       at = one(at);
       continue;
     }
     // Byte offset of the first segment to repeat: two words, or four bytes in an 8-bit table.
-    const [low, high] = bits === 8 ? [data[at + 2]! | (data[at + 3]! << 8), data[at + 4]! | (data[at + 5]! << 8)] : [data[at + 2]!, data[at + 3]!];
+    const [low, high] =
+      bits === 8
+        ? [data[at + 2]! | (data[at + 3]! << 8), data[at + 4]! | (data[at + 5]! << 8)]
+        : [data[at + 2]!, data[at + 3]!];
     const offset = (low + high * 65536) / (bits / 8);
     let from = offset;
     for (let i = 0; i < (data[at + 1] ?? 0) && from < at && data[from] !== 2; i++) from = one(from);

@@ -1,4 +1,11 @@
-import { PlumblineError, asPlumblineError, type Picture, type Placement, type SourceInstance, type Stack } from '../base/index.ts';
+import {
+  PlumblineError,
+  asPlumblineError,
+  type Picture,
+  type Placement,
+  type SourceInstance,
+  type Stack,
+} from '../base/index.ts';
 import { renderColour } from './colour.ts';
 import type { DecodedFrame, Decoder } from './decode/index.ts';
 import { displayFrame, eachPixel } from './display.ts';
@@ -73,7 +80,10 @@ async function named<T>(instanceUid: string, frames: readonly number[], work: ()
   } catch (thrown) {
     const error = asPlumblineError(thrown);
     const span = frames.length === 1 ? `frame ${frames[0]! + 1}` : `frames ${frames[0]! + 1} to ${frames.at(-1)! + 1}`;
-    throw new PlumblineError(error.code, error.message, { where: error.where ?? `${instanceUid} ${span}`, cause: error });
+    throw new PlumblineError(error.code, error.message, {
+      where: error.where ?? `${instanceUid} ${span}`,
+      cause: error,
+    });
   }
 }
 

@@ -35,7 +35,9 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
   for (const instance of instances) {
     const { ref } = instance;
     const title = rejected.get(ref.instanceUid);
-    const refusal = title ? { code: 'rejected', reason: `a rejection note says: ${title}` } : refusalOf(instance, options);
+    const refusal = title
+      ? { code: 'rejected', reason: `a rejection note says: ${title}` }
+      : refusalOf(instance, options);
     if (!refusal && ref.sopClass === wholeSlideClass) {
       slides.push(instance);
       continue;
@@ -45,10 +47,16 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
     else frames.set(ref.seriesUid, [...(frames.get(ref.seriesUid) ?? []), ...found]);
   }
   const series = [...frames].map(([uid, list]) => stacksOfSeries(uid, list));
-  const slide = slideStacks(slides, { modelSide: options.modelSide ?? 256, matrixPixels: options.matrixPixels ?? 1 << 26 });
+  const slide = slideStacks(slides, {
+    modelSide: options.modelSide ?? 256,
+    matrixPixels: options.matrixPixels ?? 1 << 26,
+  });
   const all = [...series, slide];
   return {
-    stacks: numbered(all.flatMap((s) => s.stacks), seriesNumbers(instances)),
+    stacks: numbered(
+      all.flatMap((s) => s.stacks),
+      seriesNumbers(instances),
+    ),
     passedOver: [...passedOver, ...all.flatMap((s) => s.passedOver)].sort(byUid),
     notices: all.flatMap((s) => s.notices),
   };
@@ -67,12 +75,17 @@ function byUid(a: PassedOver, b: PassedOver): number {
 }
 
 function seriesNumbers(instances: readonly SourceInstance[]): ReadonlyMap<string, number> {
-  return new Map(instances.map(({ ref, attributes }) => [ref.seriesUid, number(attributes, 'SeriesNumber') ?? Infinity]));
+  return new Map(
+    instances.map(({ ref, attributes }) => [ref.seriesUid, number(attributes, 'SeriesNumber') ?? Infinity]),
+  );
 }
 
 /** Reading order: by Series Number, then UID; within a series as its own order gives. */
 function numbered(stacks: readonly UnnumberedStack[], numberOf: ReadonlyMap<string, number>): Stack[] {
-  const order = (s: UnnumberedStack): number => Math.min(numberOf.get(s.seriesUid) ?? Infinity, Number.MAX_SAFE_INTEGER);
-  const sorted = [...stacks].sort((a, b) => order(a) - order(b) || (a.seriesUid < b.seriesUid ? -1 : a.seriesUid > b.seriesUid ? 1 : 0));
+  const order = (s: UnnumberedStack): number =>
+    Math.min(numberOf.get(s.seriesUid) ?? Infinity, Number.MAX_SAFE_INTEGER);
+  const sorted = [...stacks].sort(
+    (a, b) => order(a) - order(b) || (a.seriesUid < b.seriesUid ? -1 : a.seriesUid > b.seriesUid ? 1 : 0),
+  );
   return sorted.map((stack, i) => ({ id: `k${i + 1}`, ...stack }));
 }

@@ -57,5 +57,9 @@ export function patientPoint(stack: Stack, plane: number, column: number, row: n
   if (placement.kind !== 'patient' || spacing.kind !== 'physical') return undefined;
   const origin = placement.positions[plane];
   if (!origin) return undefined;
-  return plus(plus(origin, placement.rowCosines, column * spacing.columnMm), placement.columnCosines, row * spacing.rowMm);
+  return plus(
+    plus(origin, placement.rowCosines, column * spacing.columnMm),
+    placement.columnCosines,
+    row * spacing.rowMm,
+  );
 }

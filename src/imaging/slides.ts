@@ -35,7 +35,10 @@ export function slideStacks(
     const chosen = chooseLevel(levels, options);
     for (const level of levels) {
       if (level === chosen) stacks.push(level.stack);
-      else passedOver.push(pass(level.instance, 'pyramid-level', `another level of the slide is read (${matrixText(chosen?.stack)})`));
+      else
+        passedOver.push(
+          pass(level.instance, 'pyramid-level', `another level of the slide is read (${matrixText(chosen?.stack)})`),
+        );
     }
   }
   return { stacks, passedOver, notices: [] };
@@ -56,7 +59,10 @@ function matrixText(stack: UnnumberedStack | undefined): string {
 }
 
 /** The smallest level that is at least `modelSide` each way, else the largest; none above `matrixPixels`. */
-function chooseLevel<L extends { readonly stack: UnnumberedStack }>(levels: readonly L[], options: SlideOptions): L | undefined {
+function chooseLevel<L extends { readonly stack: UnnumberedStack }>(
+  levels: readonly L[],
+  options: SlideOptions,
+): L | undefined {
   const size = (l: L): number => l.stack.grid.rows * l.stack.grid.columns;
   const small = levels.filter((l) => size(l) <= options.matrixPixels).sort((a, b) => size(a) - size(b));
   return small.find((l) => Math.min(l.stack.grid.rows, l.stack.grid.columns) >= options.modelSide) ?? small.at(-1);
@@ -70,7 +76,8 @@ function slideStack(instance: SourceInstance): UnnumberedStack | { readonly reas
   const cosines = numbers(ds, 'ImageOrientationSlide');
   const offset = items(ds, 'TotalPixelMatrixOriginSequence')[0];
   if (!(rows > 0 && columns > 0)) return { reason: 'Total Pixel Matrix Rows and Columns are missing' };
-  if (cosines.length !== 6 || !offset) return { reason: 'Image Orientation (Slide) or Total Pixel Matrix Origin is missing' };
+  if (cosines.length !== 6 || !offset)
+    return { reason: 'Image Orientation (Slide) or Total Pixel Matrix Origin is missing' };
   if ((number(ds, 'InConcatenationTotalNumber') ?? 1) > 1) return { reason: 'a part of a concatenation' };
   const groups = frameGroups(ds);
   const tiles = tilesOf(ds, groups, { rows, columns }, tile);
@@ -124,7 +131,8 @@ function tilesOf(
     // PS3.3 C.7.6.17.3: left to right, top to bottom, then focal planes, then optical paths.
     const across = Math.ceil(matrix.columns / tile.columns);
     const count = across * Math.ceil(matrix.rows / tile.rows);
-    if (groups.frames < count) return { reason: `${count} tiles fill the matrix, Number of Frames is ${groups.frames}` };
+    if (groups.frames < count)
+      return { reason: `${count} tiles fill the matrix, Number of Frames is ${groups.frames}` };
     const place = (i: number): Tile => ({
       frame: i + 1,
       row: Math.floor(i / across) * tile.rows,
@@ -135,14 +143,18 @@ function tilesOf(
   return sparseTiles(groups, matrix);
 }
 
-function sparseTiles(groups: FrameGroups, matrix: { readonly rows: number; readonly columns: number }): readonly Tile[] | { readonly reason: string } {
+function sparseTiles(
+  groups: FrameGroups,
+  matrix: { readonly rows: number; readonly columns: number },
+): readonly Tile[] | { readonly reason: string } {
   const tiles: Tile[] = [];
   const taken = new Set<string>();
   for (let frame = 0; frame < groups.frames; frame++) {
     const at = groups.group(frame, 'PlanePositionSlideSequence');
     const row = at && number(at, 'RowPositionInTotalImagePixelMatrix');
     const column = at && number(at, 'ColumnPositionInTotalImagePixelMatrix');
-    if (row === undefined || column === undefined) return { reason: `frame ${frame + 1} has no position in the matrix` };
+    if (row === undefined || column === undefined)
+      return { reason: `frame ${frame + 1} has no position in the matrix` };
     if (row < 1 || column < 1 || row > matrix.rows || column > matrix.columns)
       return { reason: `frame ${frame + 1} lies outside the matrix (row ${row}, column ${column})` };
     // The first frame at a position is the first focal plane and optical path.

@@ -23,7 +23,13 @@ type PlacedFrame = Frame & { readonly place: Place };
  */
 export function stacksOfSeries(seriesUid: string, frames: readonly Frame[]): SeriesStacks {
   const sorted = [...frames].sort(byNumber);
-  const parts = [placedStacks(seriesUid, sorted.filter(isPlaced)), flatStacks(seriesUid, sorted.filter((f) => !f.place))];
+  const parts = [
+    placedStacks(seriesUid, sorted.filter(isPlaced)),
+    flatStacks(
+      seriesUid,
+      sorted.filter((f) => !f.place),
+    ),
+  ];
   const orientations = new Set(parts[0]!.stacks.map(orientationText));
   const split: Notice[] =
     orientations.size > 1
@@ -48,11 +54,16 @@ function isPlaced(frame: Frame): frame is PlacedFrame {
 
 /** Instance Number, then UID, then frame: an order without meaning in space, but always the same. */
 function byNumber(a: Frame, b: Frame): number {
-  return a.number - b.number || (a.instanceUid < b.instanceUid ? -1 : a.instanceUid > b.instanceUid ? 1 : (a.frame ?? 0) - (b.frame ?? 0));
+  return (
+    a.number - b.number ||
+    (a.instanceUid < b.instanceUid ? -1 : a.instanceUid > b.instanceUid ? 1 : (a.frame ?? 0) - (b.frame ?? 0))
+  );
 }
 
 function orientationText({ grid: { placement } }: UnnumberedStack): string {
-  return placement.kind === 'patient' ? [...placement.rowCosines, ...placement.columnCosines].map((v) => v.toFixed(3)).join() : '';
+  return placement.kind === 'patient'
+    ? [...placement.rowCosines, ...placement.columnCosines].map((v) => v.toFixed(3)).join()
+    : '';
 }
 
 // — frames with a place in the patient —
@@ -107,7 +118,9 @@ function samePixels(a: Frame, b: Frame): boolean {
   const [s, t] = [a.spacing, b.spacing];
   if (s.kind !== 'physical' || t.kind !== 'physical') return s.kind === t.kind;
   const near = (x: number, y: number): boolean => Math.abs(x - y) <= 1e-4 * x;
-  return near(s.rowMm, t.rowMm) && near(s.columnMm, t.columnMm) && JSON.stringify(s.within) === JSON.stringify(t.within);
+  return (
+    near(s.rowMm, t.rowMm) && near(s.columnMm, t.columnMm) && JSON.stringify(s.within) === JSON.stringify(t.within)
+  );
 }
 
 /** A lone, original CT image that is not across the body: scouts do not always say LOCALIZER. */
@@ -160,7 +173,8 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
     positions: ordered.map((f) => f.place.position),
   };
   const slices = ordered.map((f) => f.sliceThicknessMm);
-  const depth = ordered.length > 1 ? depthOf(placement.positions, normal, slices, finestPixelMm(first.spacing)) : undefined;
+  const depth =
+    ordered.length > 1 ? depthOf(placement.positions, normal, slices, finestPixelMm(first.spacing)) : undefined;
   if (depth) notices.push(...depth.notices(ordered.map((f) => f.instanceUid)));
   const stack: UnnumberedStack = {
     seriesUid,
@@ -185,7 +199,9 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
 /** Slice Thickness where all planes have the same. */
 function commonThickness(frames: readonly Frame[]): { sliceThicknessMm?: number } {
   const mm = frames[0]!.sliceThicknessMm;
-  return mm !== undefined && frames.every((f) => Math.abs((f.sliceThicknessMm ?? 0) - mm) <= 0.01 * mm) ? { sliceThicknessMm: mm } : {};
+  return mm !== undefined && frames.every((f) => Math.abs((f.sliceThicknessMm ?? 0) - mm) <= 0.01 * mm)
+    ? { sliceThicknessMm: mm }
+    : {};
 }
 
 function planeOf({ instanceUid, sopClass, frame }: Frame): Plane {

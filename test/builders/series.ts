@@ -2,14 +2,30 @@
 import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PlumblineError, derivedUid, sha256, type DicomJson, type SourceInstance, type Vec3 } from '../../src/base/index.ts';
+import {
+  PlumblineError,
+  derivedUid,
+  sha256,
+  type DicomJson,
+  type SourceInstance,
+  type Vec3,
+} from '../../src/base/index.ts';
 import { dataset, inspectPart10, type DatasetInput } from '../../src/dicom/index.ts';
 
 /** One Part 10 file as floor 2 sees it. */
 export function sourceOf(bytes: Uint8Array): SourceInstance {
   const file = inspectPart10(bytes);
   const { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest, attributes } = file;
-  const ref = { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest, digest: sha256(bytes), bytes: bytes.length };
+  const ref = {
+    studyUid,
+    seriesUid,
+    instanceUid,
+    sopClass,
+    transferSyntax,
+    dataDigest,
+    digest: sha256(bytes),
+    bytes: bytes.length,
+  };
   return { ref, attributes, load: () => Promise.resolve(bytes) };
 }
 
@@ -27,7 +43,9 @@ export function sourcesUnder(path: string): SourceInstance[] {
 
 export function filesUnder(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path).sort().flatMap((name) => filesUnder(join(path, name)));
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => filesUnder(join(path, name)));
 }
 
 export function temporaryFolder(): string {
@@ -50,7 +68,12 @@ export const classes = {
 } as const;
 
 /** Attributes alone, as an instance of `series` (a name); `name` makes the SOP Instance UID. */
-export function instance(series: string, name: string | number, attributes: DatasetInput, sopClass: string = classes.ct): SourceInstance {
+export function instance(
+  series: string,
+  name: string | number,
+  attributes: DatasetInput,
+  sopClass: string = classes.ct,
+): SourceInstance {
   const [seriesUid, instanceUid] = [derivedUid('test', series), derivedUid('test', series, name)];
   const ds: DicomJson = dataset({
     SOPClassUID: sopClass,
@@ -89,7 +112,12 @@ export interface SliceGeometry {
 }
 
 /** A CT slice at a place in the patient. */
-export function slice(series: string, name: string | number, geometry: SliceGeometry, more: DatasetInput = {}): SourceInstance {
+export function slice(
+  series: string,
+  name: string | number,
+  geometry: SliceGeometry,
+  more: DatasetInput = {},
+): SourceInstance {
   return instance(series, name, {
     FrameOfReferenceUID: derivedUid('test', 'frame of reference'),
     ImagePositionPatient: [...geometry.position],

@@ -2,14 +2,34 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Grid, Vec3 } from '../../../src/base/index.ts';
 import { countBits, packBits } from '../../../src/base/index.ts';
-import { displayFrame, eachPixel, pictureMaskToSource, sourceMaskToPicture, sourceSize } from '../../../src/imaging/display.ts';
+import {
+  displayFrame,
+  eachPixel,
+  pictureMaskToSource,
+  sourceMaskToPicture,
+  sourceSize,
+} from '../../../src/imaging/display.ts';
 import { cross } from '../../../src/imaging/vectors.ts';
 
-const axes: Readonly<Record<string, Vec3>> = { R: [-1, 0, 0], L: [1, 0, 0], A: [0, -1, 0], P: [0, 1, 0], F: [0, 0, -1], H: [0, 0, 1] };
+const axes: Readonly<Record<string, Vec3>> = {
+  R: [-1, 0, 0],
+  L: [1, 0, 0],
+  A: [0, -1, 0],
+  P: [0, 1, 0],
+  F: [0, 0, -1],
+  H: [0, 0, 1],
+};
 
 function patientGrid(rowCosines: Vec3, columnCosines: Vec3, rows = 5, columns = 7): Grid {
   const normal = cross(rowCosines, columnCosines);
-  const placement = { kind: 'patient', frameOfReferenceUid: '1.2', rowCosines, columnCosines, normal, positions: [[0, 0, 0]] } as const;
+  const placement = {
+    kind: 'patient',
+    frameOfReferenceUid: '1.2',
+    rowCosines,
+    columnCosines,
+    normal,
+    positions: [[0, 0, 0]],
+  } as const;
   return { rows, columns, planes: 1, placement, spacing: { kind: 'physical', rowMm: 1, columnMm: 1, source: 'test' } };
 }
 
@@ -50,7 +70,11 @@ describe('displayFrame', () => {
     const s = Math.sin(0.3);
     const c = Math.cos(0.3);
     const { toSource, width, height } = displayFrame(patientGrid([-c, -s, 0], [s, -c, 0]), 'MR');
-    expect({ toSource, width, height }).toEqual({ toSource: { a: -1, b: 0, c: 0, d: -1, e: 6, f: 4 }, width: 7, height: 5 });
+    expect({ toSource, width, height }).toEqual({
+      toSource: { a: -1, b: 0, c: 0, d: -1, e: 6, f: 4 },
+      width: 7,
+      height: 5,
+    });
   });
 
   test('a transposed plane has its sides exchanged', () => {
@@ -65,9 +89,12 @@ describe('displayFrame', () => {
     [['R', 'H'], { a: -1, b: 0, c: 0, d: -1, e: 6, f: 4 }],
     [['P', 'FL'], { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 }],
     [undefined, { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 }],
-  ] as const)('a radiograph of patient orientation %j has the patient left on the right where it knows it', (orientation, toSource) => {
-    expect(displayFrame(flatGrid(orientation), 'DX').toSource).toEqual(toSource);
-  });
+  ] as const)(
+    'a radiograph of patient orientation %j has the patient left on the right where it knows it',
+    (orientation, toSource) => {
+      expect(displayFrame(flatGrid(orientation), 'DX').toSource).toEqual(toSource);
+    },
+  );
 
   test('a photograph is shown as it is stored, whatever its patient orientation says', () => {
     expect(displayFrame(flatGrid(['R', 'F']), 'OP').toSource).toEqual({ a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 });

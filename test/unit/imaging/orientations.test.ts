@@ -3,12 +3,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Picture, Stack, Vec3 } from '../../../src/base/index.ts';
-import { createDecoder, loadPictures, patientPoint, patientSide, readStudy, type Decoder } from '../../../src/imaging/index.ts';
+import {
+  createDecoder,
+  loadPictures,
+  patientPoint,
+  patientSide,
+  readStudy,
+  type Decoder,
+} from '../../../src/imaging/index.ts';
 import { byInstance, sourcesUnder, temporaryFolder } from '../../builders/series.ts';
 import { missing, sharedPath } from '../../peers/index.ts';
 
 interface Expected {
-  readonly blocks: Readonly<Record<string, { readonly voxels: number; readonly volumeMm3: number; readonly centroidMm: Vec3 }>>;
+  readonly blocks: Readonly<
+    Record<string, { readonly voxels: number; readonly volumeMm3: number; readonly centroidMm: Vec3 }>
+  >;
 }
 
 /** Maps -1000..1600 of the phantom to greys that keep its six values apart. */
@@ -26,7 +35,13 @@ function phantom(...options: string[]): { folder: string; series: string[]; expe
   const folder = temporaryFolder();
   execFileSync('python3', [sharedPath('data/make-orientations.py'), folder, ...options]);
   const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected;
-  return { folder, series: readdirSync(folder).filter((name) => name !== 'expected.json').sort(), expected };
+  return {
+    folder,
+    series: readdirSync(folder)
+      .filter((name) => name !== 'expected.json')
+      .sort(),
+    expected,
+  };
 }
 
 interface Block {
@@ -43,7 +58,13 @@ function blockOf(stack: Stack, pictures: readonly Picture[], value: number): Blo
   const sum = [0, 0, 0];
   const sides = new Set<string | undefined>();
   let [voxels, volumeMm3] = [0, 0];
-  for (const { plane, width, rgb, toSource: { a, b, c, d, e, f } } of pictures) // prettier-ignore
+  for (const {
+    plane,
+    width,
+    rgb,
+    toSource: { a, b, c, d, e, f },
+  } of pictures)
+    // prettier-ignore
     for (let i = 0; i < rgb.length / 3; i++) {
       if (rgb[3 * i] !== greyOf(value)) continue;
       const [x, y] = [i % width, Math.floor(i / width)];
@@ -76,7 +97,9 @@ async function expectBlocks(folder: string, { blocks }: Expected): Promise<{ sta
 }
 
 describe.skipIf(missing('shared'))('the phantom in all 48 axis orders', () => {
-  const { folder, series, expected } = missing('shared') ? { folder: '', series: [], expected: { blocks: {} } } : phantom();
+  const { folder, series, expected } = missing('shared')
+    ? { folder: '', series: [], expected: { blocks: {} } }
+    : phantom();
 
   test('there are 48 of them', () => expect(series).toHaveLength(48));
 
@@ -94,7 +117,12 @@ describe.skipIf(missing('shared'))('the phantom in all 48 axis orders', () => {
     const shown = new Set<string>();
     for (const name of axial) {
       const { pictures } = await readSeries(join(folder, name));
-      shown.add(pictures.map((p) => `${p.width}x${p.height} ${Buffer.from(p.rgb).toString('base64')}`).sort().join());
+      shown.add(
+        pictures
+          .map((p) => `${p.width}x${p.height} ${Buffer.from(p.rgb).toString('base64')}`)
+          .sort()
+          .join(),
+      );
       for (const { width, height, rgb } of pictures)
         for (let i = 0; i < width * height; i++) {
           if (rgb[3 * i] === greyOf(400)) expect(i % width).toBeGreaterThan(width / 2);
@@ -129,7 +157,8 @@ describe.skipIf(missing('shared'))('variants of the phantom', () => {
       const { stacks, passedOver } = readStudy(sources, { burnedIn: 'hold' });
       expect(stacks).toEqual([]);
       expect(passedOver.map((p) => p.code)).toEqual(sources.map(() => 'geometry'));
-      const byNumber = (n: number): string => sources.find((s) => s.attributes['00200013']!.Value![0] === n)!.ref.instanceUid;
+      const byNumber = (n: number): string =>
+        sources.find((s) => s.attributes['00200013']!.Value![0] === n)!.ref.instanceUid;
       for (const n of [4, sources.length]) expect(passedOver[0]!.reason).toContain(byNumber(n));
     }
   });
@@ -140,7 +169,9 @@ describe.skipIf(missing('shared'))('variants of the phantom', () => {
       const sources = sourcesUnder(join(folder, name));
       const { stacks, notices } = readStudy(sources, { burnedIn: 'hold' });
       expect(notices.map((n) => n.code)).toEqual(['irregular-slices']);
-      const pictures = await Array.fromAsync(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
+      const pictures = await Array.fromAsync(
+        loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }),
+      );
       const { voxels, volumeMm3 } = expected.blocks['400']!;
       const found = blockOf(stacks[0]!, pictures, 400);
       expect(found.voxels).toBe(voxels);

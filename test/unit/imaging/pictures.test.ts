@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDecoder, loadPictures, readStudy, type Decoder, type PictureOptions } from '../../../src/imaging/index.ts';
+import {
+  createDecoder,
+  loadPictures,
+  readStudy,
+  type Decoder,
+  type PictureOptions,
+} from '../../../src/imaging/index.ts';
 import { eachPixel } from '../../../src/imaging/display.ts';
 import type { Picture, SourceInstance } from '../../../src/base/index.ts';
 import { byInstance, filesUnder, sourceOf, temporaryFolder } from '../../builders/series.ts';
@@ -19,7 +25,8 @@ async function pictures(sources: readonly SourceInstance[], options: PictureOpti
   expect(passedOver).toEqual([]);
   const all: Picture[] = [];
   for (const stack of stacks)
-    for await (const picture of loadPictures(stack, byInstance(sources), decoder, undefined, options)) all.push(picture);
+    for await (const picture of loadPictures(stack, byInstance(sources), decoder, undefined, options))
+      all.push(picture);
   return all;
 }
 
@@ -54,7 +61,17 @@ async function compare(sources: readonly SourceInstance[], expected: Uint8Array)
 
 const made = [
   ...['u12', 's12'].flatMap((kind) => ['LINEAR', 'LINEAR_EXACT', 'SIGMOID'].map((shape) => `${kind}-${shape}`)),
-  ...['no-function', 'width-one', 'two-windows', 'mono1', 'u8-plain', 'u6-in-8', 'voi-lut', 'voi-lut-signed', 'modality-lut'],
+  ...[
+    'no-function',
+    'width-one',
+    'two-windows',
+    'mono1',
+    'u8-plain',
+    'u6-in-8',
+    'voi-lut',
+    'voi-lut-signed',
+    'modality-lut',
+  ],
   ...['rgb', 'rgb-planar', 'ybr-full', 'rgb-16', 'palette-8', 'palette-16', 'palette-16-filled-8', 'palette-segmented'],
 ];
 

@@ -9,7 +9,8 @@ const read = (instances: readonly SourceInstance[]): StudyReading => readStudy(i
 const codes = (reading: StudyReading): string[] => reading.passedOver.map((p) => p.code);
 const noticeCodes = (reading: StudyReading): string[] => reading.notices.map((n) => n.code);
 const axial = (z: number): { position: Vec3 } => ({ position: [-10, -20, z] });
-const slices = (...z: number[]): SourceInstance[] => z.map((at, i) => slice('a', i, axial(at), { InstanceNumber: i + 1 }));
+const slices = (...z: number[]): SourceInstance[] =>
+  z.map((at, i) => slice('a', i, axial(at), { InstanceNumber: i + 1 }));
 
 describe('order and distance of slices', () => {
   test('slices are ordered by position whatever their numbers say', () => {
@@ -18,11 +19,27 @@ describe('order and distance of slices', () => {
     const [stack] = reading.stacks;
     expect(stack!.kind).toBe('volume');
     expect(stack!.planes.map((p) => p.instanceUid)).toEqual([1, 2, 0].map((i) => derivedUid('test', 'a', i)));
-    expect(stack!.grid.depth).toEqual({ spacingMm: 10, regular: true, tilted: false, thicknessMm: [10, 10, 10], missing: false });
+    expect(stack!.grid.depth).toEqual({
+      spacingMm: 10,
+      regular: true,
+      tilted: false,
+      thicknessMm: [10, 10, 10],
+      missing: false,
+    });
   });
 
   test('the stacks do not depend on the order of arrival', () => {
-    const study = [...slices(0, 2, 4, 6, 9), slice('a', 'cor', { position: [0, 0, 0], orientation: [1, 0, 0, 0, 0, -1] }, { ImageType: ['DERIVED', 'PRIMARY'] }), instance('b', 1, { Modality: 'DX', InstanceNumber: 2 }, classes.dx), instance('b', 2, { Modality: 'DX', InstanceNumber: 1 }, classes.dx)];
+    const study = [
+      ...slices(0, 2, 4, 6, 9),
+      slice(
+        'a',
+        'cor',
+        { position: [0, 0, 0], orientation: [1, 0, 0, 0, 0, -1] },
+        { ImageType: ['DERIVED', 'PRIMARY'] },
+      ),
+      instance('b', 1, { Modality: 'DX', InstanceNumber: 2 }, classes.dx),
+      instance('b', 2, { Modality: 'DX', InstanceNumber: 1 }, classes.dx),
+    ];
     const expected = JSON.stringify(read(study));
     fc.assert(
       fc.property(fc.shuffledSubarray(study, { minLength: study.length }), (shuffled) => {
@@ -35,7 +52,11 @@ describe('order and distance of slices', () => {
     const reading = read(slices(0, 2, 4, 8, 10));
     const notice = reading.notices.find((n) => n.code === 'missing-slices');
     expect(notice?.about).toEqual([derivedUid('test', 'a', 2), derivedUid('test', 'a', 3)]);
-    expect(reading.stacks[0]!.grid.depth).toMatchObject({ missing: true, regular: false, thicknessMm: [2, 2, 2, 2, 2] });
+    expect(reading.stacks[0]!.grid.depth).toMatchObject({
+      missing: true,
+      regular: false,
+      thicknessMm: [2, 2, 2, 2, 2],
+    });
   });
 
   test('slices that become thicker with their distance miss nothing', () => {
@@ -62,7 +83,9 @@ describe('order and distance of slices', () => {
   });
 
   test('two orientations of one series are two stacks, and it is said', () => {
-    const sagittal = [0, 3].map((x, i) => slice('a', `s${i}`, { position: [x, 0, 0], orientation: [0, 1, 0, 0, 0, -1] }));
+    const sagittal = [0, 3].map((x, i) =>
+      slice('a', `s${i}`, { position: [x, 0, 0], orientation: [0, 1, 0, 0, 0, -1] }),
+    );
     const reading = read([...slices(0, 2, 4), ...sagittal]);
     expect(reading.stacks.map((k) => k.planes.length).sort()).toEqual([2, 3]);
     expect(noticeCodes(reading)).toEqual(['series-split']);
@@ -75,14 +98,21 @@ describe('order and distance of slices', () => {
       { PixelSpacing: [0.5, 0.9] },
       { PhotometricInterpretation: 'RGB', SamplesPerPixel: 3, BitsStored: 8 },
     ].map((more, i) => slice('a', `o${i}`, axial(10 + i), more));
-    expect(read([...slices(0, 2), ...others]).stacks.map((k) => k.planes.length).sort()).toEqual([1, 1, 1, 1, 2]);
+    expect(
+      read([...slices(0, 2), ...others])
+        .stacks.map((k) => k.planes.length)
+        .sort(),
+    ).toEqual([1, 1, 1, 1, 2]);
   });
 
   test('a missing frame of reference gets a UID that is the same each time, and a notice', () => {
     const bare = slices(0, 2).map((s) => ({ ...s, attributes: { ...s.attributes, '00200052': { vr: 'UI' } } }));
     const [one, two] = [read(bare), read(bare)];
     expect(noticeCodes(one)).toEqual(['frame-of-reference-missing']);
-    expect(one.stacks[0]!.grid.placement).toMatchObject({ kind: 'patient', frameOfReferenceUid: expect.stringMatching(/^2\.25\.\d+$/) as string });
+    expect(one.stacks[0]!.grid.placement).toMatchObject({
+      kind: 'patient',
+      frameOfReferenceUid: expect.stringMatching(/^2\.25\.\d+$/) as string,
+    });
     expect(two).toEqual(one);
   });
 });
@@ -99,12 +129,20 @@ describe('positions that occur more than once', () => {
   ])('are told apart by %s', (name, more) => {
     const reading = read(twice(more));
     expect(reading.stacks.map((k) => k.planes.length)).toEqual([3, 3]);
-    expect(reading.notices).toMatchObject([{ code: 'positions-repeated', message: expect.stringContaining(name) as string }]);
-    expect(reading.stacks[0]!.planes.map((p) => p.instanceUid)).toEqual([0, 2, 4].map((z) => derivedUid('test', 'a', `0-${z}`)));
+    expect(reading.notices).toMatchObject([
+      { code: 'positions-repeated', message: expect.stringContaining(name) as string },
+    ]);
+    expect(reading.stacks[0]!.planes.map((p) => p.instanceUid)).toEqual(
+      [0, 2, 4].map((z) => derivedUid('test', 'a', `0-${z}`)),
+    );
   });
 
   test('two attributes together tell four images at one position apart', () => {
-    const four = [0, 1].flatMap((b) => [0, 1].flatMap((t) => [0, 2].map((z) => slice('a', `${b}${t}${z}`, axial(z), { DiffusionBValue: b * 800, EchoTime: 30 + t }))));
+    const four = [0, 1].flatMap((b) =>
+      [0, 1].flatMap((t) =>
+        [0, 2].map((z) => slice('a', `${b}${t}${z}`, axial(z), { DiffusionBValue: b * 800, EchoTime: 30 + t })),
+      ),
+    );
     expect(read(four).stacks.map((k) => k.planes.length)).toEqual([2, 2, 2, 2]);
   });
 
@@ -144,10 +182,13 @@ describe('geometry that cannot be true', () => {
     expect(codes(reading)).toEqual(['geometry']);
   });
 
-  test.each([[[0, 0]], [[-1, 1]], [[0.5]], [[1e9, 1]]])('pixel spacing %j leaves an answer without measures', (PixelSpacing) => {
-    const [stack] = read([slice('a', 1, axial(0), { PixelSpacing })]).stacks;
-    expect(stack!.grid.spacing.kind).toBe('none');
-  });
+  test.each([[[0, 0]], [[-1, 1]], [[0.5]], [[1e9, 1]]])(
+    'pixel spacing %j leaves an answer without measures',
+    (PixelSpacing) => {
+      const [stack] = read([slice('a', 1, axial(0), { PixelSpacing })]).stacks;
+      expect(stack!.grid.spacing.kind).toBe('none');
+    },
+  );
 });
 
 describe('what is never read', () => {
@@ -166,7 +207,10 @@ describe('what is never read', () => {
     ['presentation-state', instance('a', 1, {}, '1.2.840.10008.5.1.4.1.1.11.1')],
     ['parametric-map', instance('a', 1, {}, '1.2.840.10008.5.1.4.1.1.30')],
     ['class-unknown', instance('a', 1, {}, '1.3.12.2.1107.5.9.1')],
-    ['for-processing', instance('a', 1, { Modality: 'MG', PresentationIntentType: 'FOR PROCESSING' }, '1.2.840.10008.5.1.4.1.1.1.2.1')],
+    [
+      'for-processing',
+      instance('a', 1, { Modality: 'MG', PresentationIntentType: 'FOR PROCESSING' }, '1.2.840.10008.5.1.4.1.1.1.2.1'),
+    ],
     ['no-pixels', instance('a', 1, { Rows: 0 })],
     ['video', video('1.2.840.10008.1.2.4.102')],
     ['no-pixels', video('1.2.840.10008.1.2.4.94')],
@@ -191,7 +235,10 @@ describe('what is never read', () => {
   });
 
   test('a maker whose name begins like ours is no result of ours', () => {
-    expect(read([slice('a', 1, axial(0), { Manufacturer: 'Plumbline phantom', SeriesDescription: 'AI SEG (draft)' })]).stacks).toHaveLength(1);
+    expect(
+      read([slice('a', 1, axial(0), { Manufacturer: 'Plumbline phantom', SeriesDescription: 'AI SEG (draft)' })])
+        .stacks,
+    ).toHaveLength(1);
   });
 
   test('what a rejection note lists is passed over, what a note of interest lists is read', () => {
@@ -200,7 +247,12 @@ describe('what is never read', () => {
       const series = dataset({ SeriesInstanceUID: derivedUid('test', 'a'), ReferencedSOPSequence: [sop] });
       const evidence = dataset({ StudyInstanceUID: derivedUid('test'), ReferencedSeriesSequence: [series] });
       const code = dataset({ CodeValue: title, CodingSchemeDesignator: 'DCM', CodeMeaning: 'title' });
-      return instance('ko', 1, { Modality: 'KO', ConceptNameCodeSequence: [code], CurrentRequestedProcedureEvidenceSequence: [evidence] }, classes.keyObject);
+      return instance(
+        'ko',
+        1,
+        { Modality: 'KO', ConceptNameCodeSequence: [code], CurrentRequestedProcedureEvidenceSequence: [evidence] },
+        classes.keyObject,
+      );
     };
     expect(codes(read([...slices(0, 2, 4), note('113001')])).sort()).toEqual(['key-object', 'rejected']);
     expect(codes(read([...slices(0, 2, 4), note('113000')]))).toEqual(['key-object']);
@@ -209,7 +261,9 @@ describe('what is never read', () => {
 
 describe('images without a place in the patient', () => {
   test('keep their own pixel grid, and equal ones of a series stand in one stack', () => {
-    const views = [1, 2].map((n) => instance('a', n, { Modality: 'DX', InstanceNumber: 3 - n, PatientOrientation: ['L', 'F'] }, classes.dx));
+    const views = [1, 2].map((n) =>
+      instance('a', n, { Modality: 'DX', InstanceNumber: 3 - n, PatientOrientation: ['L', 'F'] }, classes.dx),
+    );
     const lateral = instance('a', 3, { Modality: 'DX', PatientOrientation: ['A', 'F'] }, classes.dx);
     const reading = read([...views, lateral]);
     expect(reading.stacks.map((k) => [k.kind, k.planes.length, k.grid.placement])).toEqual([
@@ -219,7 +273,9 @@ describe('images without a place in the patient', () => {
   });
 
   test('two loops of one series are two stacks with frame numbers from one', () => {
-    const loops = [1, 2].map((n) => instance('a', n, { Modality: 'US', NumberOfFrames: 3 }, '1.2.840.10008.5.1.4.1.1.3.1'));
+    const loops = [1, 2].map((n) =>
+      instance('a', n, { Modality: 'US', NumberOfFrames: 3 }, '1.2.840.10008.5.1.4.1.1.3.1'),
+    );
     const reading = read(loops);
     expect(reading.stacks.map((k) => k.planes.map((p) => p.frame))).toEqual([
       [1, 2, 3],

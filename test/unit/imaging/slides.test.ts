@@ -27,7 +27,9 @@ function level(name: string, rows: number, columns: number, more: DatasetInput =
       TotalPixelMatrixColumns: columns,
       DimensionOrganizationType: 'TILED_FULL',
       ImageOrientationSlide: [0, -1, 0, -1, 0, 0],
-      TotalPixelMatrixOriginSequence: [dataset({ XOffsetInSlideCoordinateSystem: 20, YOffsetInSlideCoordinateSystem: 40 })],
+      TotalPixelMatrixOriginSequence: [
+        dataset({ XOffsetInSlideCoordinateSystem: 20, YOffsetInSlideCoordinateSystem: 40 }),
+      ],
       SharedFunctionalGroupsSequence: [dataset({ PixelMeasuresSequence: [dataset({ PixelSpacing: [0.01, 0.02] })] })],
       ...more,
     },
@@ -38,7 +40,8 @@ function level(name: string, rows: number, columns: number, more: DatasetInput =
 describe('the level of a slide that is read', () => {
   const pyramid = [level('base', 4000, 4800), level('middle', 1000, 1200), level('low', 250, 300)];
   const sizeRead = (modelSide: number, matrixPixels?: number): number | undefined =>
-    readStudy(pyramid, { burnedIn: 'hold', modelSide, ...(matrixPixels === undefined ? {} : { matrixPixels }) }).stacks[0]?.grid.rows;
+    readStudy(pyramid, { burnedIn: 'hold', modelSide, ...(matrixPixels === undefined ? {} : { matrixPixels }) })
+      .stacks[0]?.grid.rows;
 
   test.each([
     [224, 250],
@@ -54,13 +57,17 @@ describe('the level of a slide that is read', () => {
   });
 
   test('leaves the others passed over, and two slides are two stacks', () => {
-    const reading = readStudy([...pyramid, level('other', 400, 400, { ContainerIdentifier: 'B' })], { burnedIn: 'hold' });
+    const reading = readStudy([...pyramid, level('other', 400, 400, { ContainerIdentifier: 'B' })], {
+      burnedIn: 'hold',
+    });
     expect(reading.stacks).toHaveLength(2);
     expect(reading.passedOver.map((p) => p.code)).toEqual(['pyramid-level', 'pyramid-level']);
   });
 
   test('is never the label, the overview or a thumbnail', () => {
-    const others = ['LABEL', 'OVERVIEW', 'THUMBNAIL'].map((value) => level(value, 500, 500, { ImageType: ['ORIGINAL', 'PRIMARY', value, 'NONE'] }));
+    const others = ['LABEL', 'OVERVIEW', 'THUMBNAIL'].map((value) =>
+      level(value, 500, 500, { ImageType: ['ORIGINAL', 'PRIMARY', value, 'NONE'] }),
+    );
     const reading = readStudy(others, { burnedIn: 'hold' });
     expect(reading.stacks).toEqual([]);
     expect(reading.passedOver.map((p) => p.code).sort()).toEqual(['slide-label', 'slide-overview', 'thumbnail']);
@@ -114,7 +121,14 @@ describe.skipIf(missing('python', 'shared'))('the matrix that is put together is
   let decoder: Decoder;
   beforeAll(() => {
     decoder = createDecoder({ seconds: 20, maxPixels: 1 << 26 });
-    execFileSync(peers.python!, [script, folder, slide('sm-rgb.dcm'), slide('sm-dots.dcm'), slide('sm-grey16.dcm'), slide('ihc/l0.dcm')]);
+    execFileSync(peers.python!, [
+      script,
+      folder,
+      slide('sm-rgb.dcm'),
+      slide('sm-dots.dcm'),
+      slide('sm-grey16.dcm'),
+      slide('ihc/l0.dcm'),
+    ]);
     execFileSync(peers.python!, [script, '--sparse', join(folder, 'sparse.dcm'), slide('sm-rgb.dcm')]);
   }, 60_000);
   afterAll(() => decoder.close());

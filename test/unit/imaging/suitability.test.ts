@@ -8,7 +8,15 @@ import { root } from '../../peers/index.ts';
 
 function picture(width: number, height: number, valueAt: (i: number) => readonly [number, number, number]): Picture {
   const rgb = Uint8Array.from({ length: width * height * 3 }, (_, k) => valueAt(Math.floor(k / 3))[k % 3]!);
-  return { stack: 'k1', plane: 0, width, height, rgb, toSource: { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 }, window: 'test' };
+  return {
+    stack: 'k1',
+    plane: 0,
+    width,
+    height,
+    rgb,
+    toSource: { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 },
+    window: 'test',
+  };
 }
 
 /** Uniform numbers in [0, 1), the same each time (mulberry32). */
@@ -32,7 +40,10 @@ function normal(random: () => number, mean: number, deviation: number): number {
 }
 
 /** One value a pixel, asked for three times. */
-function once(size: number, make: () => readonly [number, number, number]): (i: number) => readonly [number, number, number] {
+function once(
+  size: number,
+  make: () => readonly [number, number, number],
+): (i: number) => readonly [number, number, number] {
   const values = Array.from({ length: size }, make);
   return (i) => values[i]!;
 }
@@ -58,17 +69,23 @@ describe.each(sides)('at %d x %d pixels', (width, height) => {
     expect(code(valueAt)).toBe('unsuitable-blank');
   });
 
-  test.each([1, 2, 3, 4, 5])('gaussian, uniform, coloured and salt-and-pepper noise are refused as noise (seed %d)', (seed) => {
-    const random = randomNumbers(seed);
-    expect(code(once(size, () => grey(normal(random, 128, 40))))).toBe('unsuitable-noise');
-    expect(code(once(size, () => grey(Math.floor(256 * random()))))).toBe('unsuitable-noise');
-    expect(code(once(size, () => [Math.floor(256 * random()), Math.floor(256 * random()), Math.floor(256 * random())]))).toBe('unsuitable-noise');
-    expect(code(once(size, () => grey(random() < 0.5 ? 0 : 255)))).toBe('unsuitable-noise');
-  });
+  test.each([1, 2, 3, 4, 5])(
+    'gaussian, uniform, coloured and salt-and-pepper noise are refused as noise (seed %d)',
+    (seed) => {
+      const random = randomNumbers(seed);
+      expect(code(once(size, () => grey(normal(random, 128, 40))))).toBe('unsuitable-noise');
+      expect(code(once(size, () => grey(Math.floor(256 * random()))))).toBe('unsuitable-noise');
+      expect(
+        code(once(size, () => [Math.floor(256 * random()), Math.floor(256 * random()), Math.floor(256 * random())])),
+      ).toBe('unsuitable-noise');
+      expect(code(once(size, () => grey(random() < 0.5 ? 0 : 255)))).toBe('unsuitable-noise');
+    },
+  );
 
   test('a bright disc on black, and the same under noise, may be read', () => {
     const random = randomNumbers(9);
-    const inside = (i: number): boolean => Math.hypot((i % width) - width / 2, Math.floor(i / width) - height / 2) < height / 4;
+    const inside = (i: number): boolean =>
+      Math.hypot((i % width) - width / 2, Math.floor(i / width) - height / 2) < height / 4;
     expect(code((i) => grey(inside(i) ? 200 : 0))).toBeUndefined();
     const noisy = Array.from({ length: size }, (_, i) => normal(random, inside(i) ? 170 : 90, 25));
     expect(code((i) => grey(noisy[i]!))).toBeUndefined();
@@ -94,7 +111,11 @@ describe('pictures that the tiny bundle was made for', () => {
 
   test.each(files)('%s may be read', (name) => {
     const { width, height, data, channels } = decode(readFileSync(join(golden, name)));
-    const shown = picture(width, height, (i) => [0, 1, 2].map((c) => data[i * channels + (channels < 3 ? 0 : c)]!) as never);
+    const shown = picture(
+      width,
+      height,
+      (i) => [0, 1, 2].map((c) => data[i * channels + (channels < 3 ? 0 : c)]!) as never,
+    );
     expect(suitability(shown)).toBeUndefined();
   });
 });
