@@ -4,6 +4,7 @@ import { codeOf, items, number, numbers, tagOf, text, type InspectedFile } from 
 import type { DraftMask, Finding } from '../findings/index.ts';
 import { nameOf, type ReadBack, type Say } from './consistency-rules.ts';
 import { functionalGroup, plain, sourceOf } from './dicom-common.ts';
+import { joins, words } from './seg-frames.ts';
 import type { EncodingInput } from './types.ts';
 
 /** One frame as it reads back. */
@@ -371,7 +372,8 @@ function checkFrames(seg: ReadBack, frames: readonly Frame[], bits: readonly Uin
   const [rows = 0, columns = 0] = ['Rows', 'Columns'].map((k) => number(seg.attributes, k));
   const without = rows * columns * (frames.length - 1);
   const allowed = columns % 8 === 0 && without % 16 !== 0 ? 1 : 0;
-  const empty = frames.filter((_, i) => countBits(bits[i]!) === 0);
+  const zeros = emptyBits(rows * columns);
+  const empty = frames.filter((_, i) => Buffer.compare(bits[i]!, zeros) === 0);
   if (empty.length > allowed)
     say('PL-DCM-012', `${name}: ${empty.length} frames without a set pixel, ${allowed} allowed`);
   const says = text(seg.attributes, 'SegmentsOverlap');
@@ -380,16 +382,12 @@ function checkFrames(seg: ReadBack, frames: readonly Frame[], bits: readonly Uin
 }
 
 function overlap(frames: readonly Frame[], bits: readonly Uint8Array[]): boolean {
-  const union = new Map<number | undefined, Uint8Array>();
+  const union = new Map<number | undefined, Uint32Array>();
   return frames.some((f, i) => {
-    const seen = union.get(f.place) ?? new Uint8Array(bits[i]!.length);
-    let twice = 0;
-    bits[i]!.forEach((b, k) => {
-      twice |= seen[k]! & b;
-      seen[k]! |= b;
-    });
-    union.set(f.place, seen);
-    return twice !== 0;
+    const own = words(bits[i]!);
+    const seen = union.get(f.place);
+    if (!seen) union.set(f.place, new Uint32Array(own));
+    return seen !== undefined && joins(seen, own);
   });
 }
 
@@ -426,7 +424,8 @@ type Placed = { readonly place: number | undefined; readonly bits: Uint8Array };
 
 /** Non-empty planes in the order of the stack. */
 function inOrder(own: readonly Placed[]): Uint8Array[] {
-  const set = own.filter((f) => countBits(f.bits) > 0);
+  const zeros = new Uint8Array(own[0]?.bits.length ?? 0);
+  const set = own.filter((f) => Buffer.compare(f.bits, zeros) !== 0);
   return [...set].sort((a, b) => (a.place ?? 0) - (b.place ?? 0)).map((f) => f.bits);
 }
 

@@ -1,4 +1,4 @@
-import { countBits, emptyBits, getBit, PlumblineError, setBit, type MaskPlane, type Stack } from '../base/index.ts';
+import { emptyBits, getBit, PlumblineError, setBit, type MaskPlane, type Stack } from '../base/index.ts';
 
 /** One frame to be written: a segment at a place. */
 export interface SegFrame {
@@ -53,7 +53,8 @@ export function fits(rows: number, columns: number, frames: number): boolean {
 function framesOfSegment(stack: Stack, segment: number, planes: readonly MaskPlane[]): SegFrame[] {
   const { placement, rows, columns } = stack.grid;
   if (placement.kind !== 'slide') {
-    const set = planes.filter((p) => countBits(p.bits) > 0);
+    const zeros = emptyBits(rows * columns);
+    const set = planes.filter((p) => Buffer.compare(p.bits, zeros) !== 0);
     return set.map((p) => ({ segment, place: p.plane, bits: p.bits }));
   }
   const matrix = planes[0];
@@ -106,22 +107,34 @@ function withEmptyFrame(frames: readonly SegFrame[], segments: number, places: n
 }
 
 function overlaps(frames: readonly SegFrame[]): boolean {
-  const seen = new Map<number, Uint8Array>();
-  for (const { place, bits } of frames) {
-    if (!bits) continue;
-    const before = seen.get(place);
-    if (!before) {
-      seen.set(place, bits);
-      continue;
-    }
-    const both = new Uint8Array(bits);
-    for (let i = 0; i < both.length; i++) {
-      if (before[i]! & bits[i]!) return true;
-      both[i] = before[i]! | bits[i]!;
-    }
-    seen.set(place, both);
+  const union = new Map<number, Uint32Array>();
+  return frames.some(({ place, bits }) => {
+    if (!bits) return false;
+    const own = words(bits);
+    const seen = union.get(place);
+    if (!seen) union.set(place, new Uint32Array(own));
+    return seen !== undefined && joins(seen, own);
+  });
+}
+
+/** Adds `own` to `seen`. @returns whether they had a pixel in common */
+export function joins(seen: Uint32Array, own: Uint32Array): boolean {
+  let common = 0;
+  for (let i = 0; i < own.length; i++) {
+    common |= seen[i]! & own[i]!;
+    seen[i]! |= own[i]!;
   }
-  return false;
+  return common !== 0;
+}
+
+/** Bits as 32-bit words, so that large planes are compared quickly. */
+export function words(bits: Uint8Array): Uint32Array {
+  if (bits.byteOffset % 4 === 0 && bits.length % 4 === 0) {
+    return new Uint32Array(bits.buffer, bits.byteOffset, bits.length / 4);
+  }
+  const padded = new Uint8Array(Math.ceil(bits.length / 4) * 4);
+  padded.set(bits);
+  return new Uint32Array(padded.buffer);
 }
 
 /**
