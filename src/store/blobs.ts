@@ -90,8 +90,8 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
       if (size === undefined) throw lost(digest);
       return size;
     },
-    read: (digest, start, end) => read(address(digest), digest, start, end),
-    stream: (digest) => stream(address(digest), digest),
+    read: async (digest, start, end) => read(address(digest), digest, start, end),
+    stream: (digest) => stream(address, digest),
     remove: async (digest) => {
       await unlink(address(digest)).catch(ignoreMissing);
     },
@@ -122,7 +122,8 @@ async function read(path: string, digest: string, start?: number, end?: number):
 }
 
 /** The digest is known only after the last byte: a damaged blob throws at its end. */
-async function* stream(path: string, digest: string): AsyncIterable<Uint8Array> {
+async function* stream(address: (digest: string) => string, digest: string): AsyncIterable<Uint8Array> {
+  const path = address(digest);
   const hash = createHash('sha256');
   const chunks: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: 1 << 18 });
   try {

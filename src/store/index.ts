@@ -2,5 +2,5 @@
 // It never knows what the rows mean beyond their migrations.
 // Main types: Database, Blobs.
 export type * from './types.ts';
-export { openDatabase, type DatabaseCounters, type SqliteDatabase } from './sqlite.ts';
+export { openDatabase, type DatabaseCounters, type DatabaseOptions, type SqliteDatabase } from './sqlite.ts';
 export { openBlobs, type BlobCounters, type BlobOptions, type FileBlobs } from './blobs.ts';

@@ -21,7 +21,10 @@ export interface SqliteDatabase extends Database {
   readonly counters: DatabaseCounters;
 }
 
-const busyMilliseconds = 5_000;
+export interface DatabaseOptions {
+  /** How long a write waits for another process before it is `store-locked`. Default 5,000. */
+  readonly busyMs?: number;
+}
 
 /**
  * Open the SQLite file at `path`, make it where it is missing, and bring its tables up to date.
@@ -30,12 +33,12 @@ const busyMilliseconds = 5_000;
  * and see what is committed, never the half of a transaction that waits for something.
  * @throws PlumblineError store-locked, store-version, store-damaged, disk-full
  */
-export async function openDatabase(path: string): Promise<SqliteDatabase> {
+export async function openDatabase(path: string, { busyMs = 5_000 }: DatabaseOptions = {}): Promise<SqliteDatabase> {
   mkdirSync(dirname(path), { recursive: true });
-  const writer = open(path, false);
+  const writer = open(path, false, busyMs);
   try {
     migrate(writer, path);
-    const reader = open(path, true);
+    const reader = open(path, true, busyMs);
     return connect(writer, reader, path);
   } catch (e) {
     writer.close();
@@ -43,9 +46,9 @@ export async function openDatabase(path: string): Promise<SqliteDatabase> {
   }
 }
 
-function open(path: string, readOnly: boolean): DatabaseSync {
+function open(path: string, readOnly: boolean, busyMs: number): DatabaseSync {
   try {
-    const db = new DatabaseSync(path, { readOnly, timeout: busyMilliseconds, enableForeignKeyConstraints: true });
+    const db = new DatabaseSync(path, { readOnly, timeout: busyMs, enableForeignKeyConstraints: true });
     // LIKE as PostgreSQL has it; whoever wants to ignore case folds both sides.
     db.exec('PRAGMA case_sensitive_like = ON');
     if (!readOnly) db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
