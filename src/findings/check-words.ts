@@ -1,7 +1,7 @@
-import type { Code, Notice, Stack } from '../base/index.ts';
+import type { Code, DicomJson, Notice, Stack } from '../base/index.ts';
 import type { Claim, Said, Unit } from './collect.ts';
 import type { Mappings } from './mappings.ts';
-import { setPixels } from './place.ts';
+import { centroidOf } from './place.ts';
 import type { Group } from './select.ts';
 import { patientLie, pictureLie, placeWords, type Side } from './sides.ts';
 
@@ -112,17 +112,23 @@ function contradiction(word: Side | 'both', lies: Side | undefined, both: boolea
 }
 
 function centroidOn(group: Group, plane: number): readonly [number, number] {
-  const { columns, rows } = group.stack.grid;
-  const bits = (group.planes.find((p) => p.plane === plane) ?? group.planes[0]!).bits;
-  let [n, x, y] = [0, 0, 0];
-  for (const i of setPixels(bits, rows * columns)) {
-    n += 1;
-    x += i % columns;
-    y += Math.trunc(i / columns);
-  }
-  return [x / n, y / n];
+  const { bits } = group.planes.find((p) => p.plane === plane) ?? group.planes[0]!;
+  return centroidOf(bits, group.stack.grid.columns);
 }
 
 function blank(text: string, start: number, end: number): string {
   return text.slice(0, start) + ' '.repeat(end - start) + text.slice(end);
+}
+
+/**
+ * Images of one side of a paired body part, from their attributes: Image Laterality (0020,0062), else Laterality
+ * (0020,0060), where it is L or R (PS3.3 C.7.6.16.2.8 and C.7.3.1).
+ */
+export function imageLateralityOf(sources: ReadonlyMap<string, DicomJson>): Map<string, Side> {
+  const sides = new Map<string, Side>();
+  for (const [uid, attributes] of sources) {
+    const value = attributes['00200062']?.Value?.[0] ?? attributes['00200060']?.Value?.[0];
+    if (value === 'L' || value === 'R') sides.set(uid, value === 'L' ? 'left' : 'right');
+  }
+  return sides;
 }

@@ -14,7 +14,7 @@ export {
 export { parseAnswer, type AnswerForm, type ParsedAnswer, type ParsedPhrase, type ParsedSentence } from './parse.ts';
 export { dicomLab, findingColour } from './colours.ts';
 export { makeDraft, type DraftInput } from './make.ts';
-export type { ModalityInfo } from './check-words.ts';
+export { imageLateralityOf, type ModalityInfo } from './check-words.ts';
 export { placeMask, toPicture, type PicturePlace } from './place.ts';
 export { checkDraft } from './check.ts';
 export { draftSchema } from './draft-schema.ts';

@@ -1,5 +1,5 @@
 import { getBit, type MaskPlane } from '../base/index.ts';
-import { setPixels } from './place.ts';
+import { eachSetPixel, setPixels } from './place.ts';
 
 /** A mask on one plane that may be part of something larger. */
 export interface Piece extends MaskPlane {
@@ -44,12 +44,14 @@ interface Box {
 }
 
 function boxOf(bits: Uint8Array, rows: number, columns: number): Box {
-  let [x0, y0, x1, y1] = [columns, rows, -1, -1];
-  for (const i of setPixels(bits, rows * columns)) {
-    const [x, y] = [i % columns, Math.trunc(i / columns)];
-    [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
-  }
-  return { x0, y0, x1, y1 };
+  const box = { x0: columns, y0: rows, x1: -1, y1: -1 };
+  eachSetPixel(bits, columns, (x, y) => {
+    if (x < box.x0) box.x0 = x;
+    if (x > box.x1) box.x1 = x;
+    if (y < box.y0) box.y0 = y;
+    box.y1 = y;
+  });
+  return box;
 }
 
 function near(a: Box, b: Box): boolean {

@@ -15,7 +15,7 @@ import type { Concept, Draft, DraftMask, Finding, Sentence } from './draft.ts';
 import { privateCode, type MappedLabel, type Mappings } from './mappings.ts';
 import { measureMask } from './measure.ts';
 import type { AnswerForm } from './parse.ts';
-import { setPixels, type PicturePlace } from './place.ts';
+import { centroidOf, type PicturePlace } from './place.ts';
 import { select, type Group, type Kept } from './select.ts';
 import { checkDraft } from './check.ts';
 import { codedSide, wordWarnings, type SideSources } from './check-words.ts';
@@ -92,6 +92,7 @@ function build(input: DraftInput, collected: Collected, kept: readonly Kept[], g
   const names = new Map<string, number>();
   const misses = new Map<string, Notice>();
   const findingOf = new Map<Group, Finding>();
+  const speakers = speakersOf(kept, groupOf);
   let colours = 0;
 
   /** Number, tracking and codes, the same for every kind of finding. */
@@ -112,7 +113,7 @@ function build(input: DraftInput, collected: Collected, kept: readonly Kept[], g
     };
   };
 
-  const claimed = (said: Said, claim: Claim, group: Group, sentence: string): Finding => {
+  const claimed = ({ said, claim, sentence }: Speaker, group: Group): Finding => {
     const base = start(claim.label, sentence, claim.mapped);
     if (group.planes.length === 0) {
       const reason = { ...group.reason!, about: [sentence] };
@@ -132,7 +133,7 @@ function build(input: DraftInput, collected: Collected, kept: readonly Kept[], g
   const place = (k: Kept, id: string): Sentence => {
     const spans = k.said.claims.map((claim) => {
       const group = groupOf.get(claim.unit)!;
-      const finding = findingOf.get(group) ?? claimed(k.said, claim, group, id);
+      const finding = findingOf.get(group) ?? claimed(speakers.get(group)!, group);
       if (!findingOf.has(group)) out.findings.push(finding);
       findingOf.set(group, finding);
       return { start: claim.start, end: claim.end, finding: finding.id };
@@ -149,6 +150,24 @@ function build(input: DraftInput, collected: Collected, kept: readonly Kept[], g
 
   for (const k of kept) out.sentences.push(place(k, `s${out.sentences.length + 1}`));
   return { ...out, notices: [...misses.values(), ...sharedMasks(out.drafted), ...wholeMasks(out)] };
+}
+
+/** Who speaks for a group: the claim about its main mask, wherever else it is named. */
+interface Speaker {
+  readonly said: Said;
+  readonly claim: Claim;
+  readonly sentence: string;
+}
+
+function speakersOf(kept: readonly Kept[], groupOf: GroupOf): Map<Group, Speaker> {
+  const speakers = new Map<Group, Speaker>();
+  for (const [i, { said }] of kept.entries())
+    for (const claim of said.claims) {
+      const group = groupOf.get(claim.unit)!;
+      if (group.main === claim.unit && !speakers.has(group))
+        speakers.set(group, { said, claim, sentence: `s${i + 1}` });
+    }
+  return speakers;
 }
 
 function sentenceOf(
@@ -187,14 +206,8 @@ function sentenceOf(
 }
 
 function maskOf(group: Group, before: readonly DraftMask[], finding: string): DraftMask {
-  const { rows, columns } = group.stack.grid;
   const key = group.planes.find((p) => p.plane === group.keyPlane)!;
-  let [n, x, y] = [0, 0, 0];
-  for (const i of setPixels(key.bits, rows * columns)) {
-    n += 1;
-    x += i % columns;
-    y += Math.trunc(i / columns);
-  }
+  const [x, y] = centroidOf(key.bits, group.stack.grid.columns);
   const digest = sha256(Buffer.concat(group.planes.map((p) => p.bits)));
   return {
     id: `m${before.length + 1}`,
@@ -204,7 +217,7 @@ function maskOf(group: Group, before: readonly DraftMask[], finding: string): Dr
     planes: group.planes.map((p) => p.plane),
     pixels: group.pixels,
     keyPlane: group.keyPlane,
-    centroid: [thousandths(x / n), thousandths(y / n)],
+    centroid: [thousandths(x), thousandths(y)],
     digest,
     ...(group.main.score !== undefined && { score: group.main.score }),
   };

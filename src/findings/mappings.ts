@@ -94,13 +94,15 @@ export function loadMappings(codes: unknown, presence: unknown): Mappings {
 
 /**
  * The concept of a model's label: its id, then its aliases, among the entries for the modality (DICOM, e.g. `CT`).
- * Tried in turn: the label, without ` in <modality>` at its end, without side words at its beginning. A code that is
+ * Tried in turn: the label, without ` in <modality>` at its end, without side words at its beginning, without a
+ * plural s. A code that is
  * not verified is replaced by its fallback; an unknown label becomes `unknown_region` with a notice.
  */
 export function mapLabel(mappings: Mappings, label: string, modality: string): MappedLabel {
   const plain = normalise(label);
   const short = plain.replace(/_in_(an?_)?[a-z0-9-]+$/, '');
-  for (const name of [plain, short, withoutSide(plain), withoutSide(short)]) {
+  const names = [plain, short, withoutSide(plain), withoutSide(short)];
+  for (const name of [...names, ...names.map((n) => n.replace(/s$/, ''))]) {
     const found = mappings.byName.get(name)?.find((e) => e.modalities.includes(modality) || e.modalities.includes('*'));
     if (found && (found.concept.id !== fallbackId || name === fallbackId)) return found;
   }

@@ -19,7 +19,7 @@ const before =
   /\b(?:no|without|neither|(?:negative|unremarkable) for|free of|absence of|(?:(?:do|does|did) )?not (?:show|see|have|contain|demonstrate))\b\s+/gi;
 /** Where the reach of a negating word ends. */
 const reachEnd = new RegExp(
-  String.raw`[;:!?]|\.(?=\s|$)|,?\s+(?:but|however|although|though|except|apart from|while|which|that|because)\b|` +
+  String.raw`[;:!?]|\.(?=\s|$)|,?\s+(?:but|however|although|though|except|apart from|while|which|that|because|and\s+(?:an?|the|there))\b|` +
     String.raw`\s+(?:is|are|was|were|can|could|has|have|in|on|at|within|of the|to suggest)\b|\s+(?:${lookedFor})\b|$`,
   'i',
 );

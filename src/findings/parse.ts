@@ -174,7 +174,7 @@ function sentenceOf(all: string, cut: Stretch, phrases: readonly ParsedPhrase[],
   // `Sure, [SEG].` without its marker.
   const text = all.slice(cut.start, cut.end).replace(/,(?=[.!?]$)/, '');
   const negation = findNegation(text);
-  const denied = (s: Stretch) => negation.scopes.some((n) => s.start < n.end && n.start < Math.max(s.end, s.start + 1));
+  const denied = (s: Stretch) => negation.scopes.some((n) => n.start <= s.start && s.start < n.end);
   // `The heart is normal.` is no part of what the mask of a whole report shows.
   const claimsNothing = isNegative(negation) || /\b(?:normal|unremarkable|clear|intact)\b/i.test(text);
   const tied = phrases.filter((p) => !(claimsNothing && p.start < cut.start));
@@ -184,14 +184,23 @@ function sentenceOf(all: string, cut: Stretch, phrases: readonly ParsedPhrase[],
     own.length === 0 && whole
       ? [{ ...withoutStop(text, { start: 0, end: text.length }), label: headOf(whole, all), seg: whole.seg! }]
       : own;
-  const positive = claims.filter((p) => !denied(p));
+  const positive = apart(claims.filter((p) => !denied(p)));
   return {
     text,
     negative: positive.length === 0 && isNegative(negation),
     phrases: positive,
-    denied: negation.terms,
+    denied: negation.terms.filter((t) => !positive.some((p) => t.start < p.end && p.start < t.end)),
     deniesAll: negation.anything,
   };
+}
+
+/** No two phrases share a word: of two, the one with a mask stays, then the first. */
+function apart(phrases: readonly ParsedPhrase[]): ParsedPhrase[] {
+  const kept: ParsedPhrase[] = [];
+  const rank = (p: ParsedPhrase) => (p.seg === undefined ? 1 : 0);
+  for (const p of [...phrases].sort((x, y) => rank(x) - rank(y) || x.start - y.start))
+    if (!kept.some((k) => p.start < k.end && k.start < p.end)) kept.push(p);
+  return kept.sort((x, y) => x.start - y.start || x.end - y.end);
 }
 
 function isNegative(negation: { readonly terms: readonly Stretch[]; readonly anything: boolean }): boolean {

@@ -21,10 +21,9 @@ export function placeMask(mask: PictureMask, picture: PicturePlace, rows: number
   const upright = t.a === 1 && t.d === 1;
   if (upright) return mask.bits.slice();
   const placed = emptyBits(rows * columns);
-  for (const i of setPixels(mask.bits, width * height)) {
-    const [x, y] = [i % width, Math.trunc(i / width)];
-    setBit(placed, (t.b * x + t.d * y + t.f) * columns + t.a * x + t.c * y + t.e);
-  }
+  eachSetPixel(mask.bits, width, (x, y) =>
+    setBit(placed, (t.b * x + t.d * y + t.f) * columns + t.a * x + t.c * y + t.e),
+  );
   return placed;
 }
 
@@ -32,6 +31,20 @@ export function placeMask(mask: PictureMask, picture: PicturePlace, rows: number
 export function toPicture(t: Affine, column: number, row: number): [number, number] {
   const [dc, dr] = [column - t.e, row - t.f];
   return [t.a * dc + t.b * dr, t.c * dc + t.d * dr];
+}
+
+/** Visit set pixels row by row. Several times as fast as `setPixels`, for masks of a whole volume. */
+export function eachSetPixel(bits: Uint8Array, columns: number, visit: (column: number, row: number) => void): void {
+  for (let b = 0; b < bits.length; b++) {
+    let byte = bits[b]!;
+    if (byte === 0) continue;
+    let row = Math.trunc((b << 3) / columns);
+    let column = (b << 3) - row * columns;
+    for (; byte !== 0; byte >>= 1, column++) {
+      if (column === columns) [column, row] = [0, row + 1];
+      if (byte & 1) visit(column, row);
+    }
+  }
 }
 
 /** Indices of set bits below `pixels`, growing; empty bytes cost one step. */
@@ -65,4 +78,15 @@ function checkPlace(mask: PictureMask, picture: PicturePlace, rows: number, colu
       `the picture's affine is no flip or transpose onto ${columns} x ${rows} pixels`,
       { where: at },
     );
+}
+
+/** Mean (column, row) of the set pixels of a plane that is not empty. */
+export function centroidOf(bits: Uint8Array, columns: number): [number, number] {
+  let [n, x, y] = [0, 0, 0];
+  eachSetPixel(bits, columns, (column, row) => {
+    n += 1;
+    x += column;
+    y += row;
+  });
+  return [x / n, y / n];
 }

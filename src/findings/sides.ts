@@ -1,5 +1,5 @@
 import type { MaskPlane, Stack } from '../base/index.ts';
-import { setPixels, toPicture, type PicturePlace } from './place.ts';
+import { eachSetPixel, toPicture, type PicturePlace } from './place.ts';
 import type { Stretch } from './negation.ts';
 
 export type Side = 'left' | 'right';
@@ -27,15 +27,15 @@ const oneSided = 0.8;
 export function patientLie(stack: Stack, planes: readonly MaskPlane[]): Lie | undefined {
   const ruler = rulerOf(stack);
   if (!ruler) return undefined;
-  const { rows, columns } = stack.grid;
+  const { columns } = stack.grid;
   let [n, sum, left] = [0, 0, 0];
   for (const { plane, bits } of planes)
-    for (const i of setPixels(bits, rows * columns)) {
-      const x = ruler(plane, i % columns, Math.trunc(i / columns));
+    eachSetPixel(bits, columns, (column, row) => {
+      const x = ruler(plane, column, row);
       n += 1;
       sum += x;
       if (x > 0) left += 1;
-    }
+    });
   if (n === 0) return undefined;
   const both = Math.min(left, n - left) >= (1 - oneSided) * n;
   const mean = sum / n;
