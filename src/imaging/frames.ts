@@ -92,9 +92,10 @@ const farthestMm = 100_000;
 function placeOf(ds: DicomJson, groups: FrameGroups, index: number): Place | BadGeometry | undefined {
   const at = groups.holder(index, 'PlanePositionSequence', 'ImagePositionPatient');
   const along = groups.holder(index, 'PlaneOrientationSequence', 'ImageOrientationPatient');
-  if (!at && !along) return undefined;
   // One without the other places nothing, and types 1 and 1C forbid it: no ground to refuse a picture.
   if (!at || !along) return undefined;
+  // A position of the whole instance places its one frame; several frames would lie on one another.
+  if (at === ds && groups.frames > 1) return undefined;
   const position = finite(at, 'ImagePositionPatient', 3);
   if (position === 'absent') return undefined;
   const cosines = finite(along, 'ImageOrientationPatient', 6);

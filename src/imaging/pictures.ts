@@ -17,8 +17,13 @@ export interface PictureOptions {
   readonly window?: Window;
 }
 
-/** Frames that are decoded in one go: enough to keep the decoder busy, few enough to hold. */
-const batch = 16;
+/** Pixels and frames that are decoded in one go: enough to keep the decoder busy, few enough to hold. */
+const batchPixels = 1 << 22;
+const batchFrames = 16;
+
+function batchOf(rows: number, columns: number): number {
+  return Math.max(1, Math.min(batchFrames, Math.floor(batchPixels / (rows * columns))));
+}
 
 /**
  * Pictures of planes of a stack, in the order of `planes`: decoded, windowed, in display orientation, with the exact way back.
@@ -44,6 +49,7 @@ export async function* loadPictures(
       yield picture(stack, 0, source, groups, placement.tiles[0]!.frame - 1, decoded, options);
       continue;
     }
+    const batch = batchOf(stack.grid.rows, stack.grid.columns);
     for (let at = 0; at < run.planes.length; at += batch) {
       const part = run.planes.slice(at, at + batch);
       const frames = part.map((plane) => (stack.planes[plane]!.frame ?? 1) - 1);
@@ -108,7 +114,9 @@ function picture(
   const rgb = new Uint8Array(rows * columns * 3);
   if (decoded.photometric.startsWith('MONOCHROME')) {
     const { grey, window } = renderGrey(source.attributes, groups, frame, decoded, options.window, where);
-    eachPixel(shown, (s, p) => rgb.fill(grey[s]!, 3 * p, 3 * p + 3));
+    eachPixel(shown, (s, p) => {
+      rgb[3 * p] = rgb[3 * p + 1] = rgb[3 * p + 2] = grey[s]!;
+    });
     return { stack: stack.id, plane, ...shown, rgb, window };
   }
   const colour = renderColour(source.attributes, decoded, where);
@@ -129,6 +137,7 @@ async function decodeMatrix(
   instanceUid: string,
 ): Promise<DecodedFrame> {
   const { rows, columns } = stack.grid;
+  const batch = batchOf(placement.tileRows, placement.tileColumns);
   let matrix: DecodedFrame | undefined;
   for (let at = 0; at < placement.tiles.length; at += batch) {
     const part = placement.tiles.slice(at, at + batch);

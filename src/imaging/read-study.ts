@@ -44,7 +44,11 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
     }
     const found = refusal ?? usableFrames(instance, options.maxFrames ?? 20_000);
     if ('code' in found) passedOver.push({ seriesUid: ref.seriesUid, instanceUid: ref.instanceUid, ...found });
-    else frames.set(ref.seriesUid, [...(frames.get(ref.seriesUid) ?? []), ...found]);
+    else {
+      const list = frames.get(ref.seriesUid);
+      if (list) list.push(...found);
+      else frames.set(ref.seriesUid, [...found]);
+    }
   }
   const series = [...frames].map(([uid, list]) => stacksOfSeries(uid, list));
   const slide = slideStacks(slides, {

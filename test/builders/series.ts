@@ -56,6 +56,13 @@ export function byInstance(sources: readonly SourceInstance[]): ReadonlyMap<stri
   return new Map(sources.map((s) => [s.ref.instanceUid, s]));
 }
 
+/** Everything that an asynchronous sequence gives. */
+export async function collect<T>(sequence: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of sequence) all.push(one);
+  return all;
+}
+
 export const classes = {
   ct: '1.2.840.10008.5.1.4.1.1.2',
   mr: '1.2.840.10008.5.1.4.1.1.4',

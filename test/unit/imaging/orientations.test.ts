@@ -11,7 +11,7 @@ import {
   readStudy,
   type Decoder,
 } from '../../../src/imaging/index.ts';
-import { byInstance, sourcesUnder, temporaryFolder } from '../../builders/series.ts';
+import { byInstance, collect, sourcesUnder, temporaryFolder } from '../../builders/series.ts';
 import { missing, sharedPath } from '../../peers/index.ts';
 
 interface Expected {
@@ -81,7 +81,7 @@ async function readSeries(folder: string): Promise<{ stack: Stack; pictures: Pic
   const sources = sourcesUnder(folder);
   const { stacks, passedOver, notices } = readStudy(sources, { burnedIn: 'hold' });
   expect([stacks.length, passedOver, notices]).toEqual([1, [], []]);
-  const pictures = await Array.fromAsync(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
+  const pictures = await collect(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
   return { stack: stacks[0]!, pictures };
 }
 
@@ -169,9 +169,7 @@ describe.skipIf(missing('shared'))('variants of the phantom', () => {
       const sources = sourcesUnder(join(folder, name));
       const { stacks, notices } = readStudy(sources, { burnedIn: 'hold' });
       expect(notices.map((n) => n.code)).toEqual(['irregular-slices']);
-      const pictures = await Array.fromAsync(
-        loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }),
-      );
+      const pictures = await collect(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
       const { voxels, volumeMm3 } = expected.blocks['400']!;
       const found = blockOf(stacks[0]!, pictures, 400);
       expect(found.voxels).toBe(voxels);

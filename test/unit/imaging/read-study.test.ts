@@ -234,6 +234,17 @@ describe('what is never read', () => {
     expect(reading.stacks).toHaveLength(1);
   });
 
+  test('an image of our make is no result of ours, nor is a capture whose UID is not derived', () => {
+    expect(read([slice('a', 1, axial(0), { Manufacturer: 'Plumbline' })]).stacks).toHaveLength(1);
+    const capture = instance(
+      'a',
+      1,
+      { Manufacturer: 'Plumbline', Modality: 'OT', SOPInstanceUID: '2.25.7' },
+      classes.sc,
+    );
+    expect(read([capture]).stacks).toHaveLength(1);
+  });
+
   test('a maker whose name begins like ours is no result of ours', () => {
     expect(
       read([slice('a', 1, axial(0), { Manufacturer: 'Plumbline phantom', SeriesDescription: 'AI SEG (draft)' })])

@@ -5,7 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Grid, Picture, SourceInstance } from '../../../src/base/index.ts';
 import { dataset, type DatasetInput } from '../../../src/dicom/index.ts';
 import { createDecoder, loadPictures, readStudy, type Decoder } from '../../../src/imaging/index.ts';
-import { byInstance, classes, instance, sourceOf, sourcesUnder, temporaryFolder } from '../../builders/series.ts';
+import {
+  byInstance,
+  collect,
+  classes,
+  instance,
+  sourceOf,
+  sourcesUnder,
+  temporaryFolder,
+} from '../../builders/series.ts';
 import { missing, peers, root, sharedPath } from '../../peers/index.ts';
 
 function level(name: string, rows: number, columns: number, more: DatasetInput = {}): SourceInstance {
@@ -137,7 +145,7 @@ describe.skipIf(missing('python', 'shared'))('the matrix that is put together is
     const { stacks } = readStudy(sources, { burnedIn: 'hold' });
     expect(stacks).toHaveLength(1);
     const window = { centre: 32768, width: 65536 };
-    const all = await Array.fromAsync(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
+    const all = await collect(loadPictures(stacks[0]!, byInstance(sources), decoder, undefined, { window }));
     expect(all).toHaveLength(1);
     return all[0]!;
   }
