@@ -1,3 +1,5 @@
+import { Dicer } from '@fastify/busboy';
+
 /** One part of a body that a test writes by hand. */
 export interface WrittenPart {
   readonly headers?: Readonly<Record<string, string>>;
@@ -36,4 +38,29 @@ export async function stow(
     body: new Uint8Array(body),
     headers: { 'Content-Type': contentType, ...headers },
   });
+}
+
+export interface ReadPart {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** The parts of a multipart answer, read by another implementation than ours. */
+export async function partsOf(response: Response): Promise<ReadPart[]> {
+  const boundary = /boundary="([^"]+)"/.exec(response.headers.get('content-type') ?? '')?.[1];
+  if (boundary === undefined) throw new TypeError(`no multipart answer: ${response.status} ${await response.text()}`);
+  const parts: Promise<ReadPart>[] = [];
+  const dicer = new Dicer({ boundary });
+  dicer.on('part', (stream) => {
+    const headers: Record<string, string> = {};
+    const content: Buffer[] = [];
+    stream.on('header', (h) => {
+      for (const [name, values] of Object.entries(h as Record<string, string[]>)) headers[name] = values.join();
+    });
+    stream.on('data', (chunk: Buffer) => content.push(chunk));
+    parts.push(new Promise((done) => stream.on('end', () => done({ headers, body: Buffer.concat(content) }))));
+  });
+  const body = Buffer.from(await response.arrayBuffer());
+  await new Promise((done, fail) => dicer.on('finish', done).on('error', fail).end(body));
+  return Promise.all(parts);
 }
