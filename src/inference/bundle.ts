@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parseChecked, PlumblineError, sha256, type BundleRef } from '../base/index.ts';
 import { graphProblems, manifestSchema, wantedGraphs, type GraphName, type Manifest } from './manifest.ts';
 
@@ -141,8 +141,7 @@ async function fileProblem(
   path: string,
   expected: { readonly sha256: string; readonly bytes: number },
 ): Promise<string | undefined> {
-  if (path.includes('\\') || path.includes('\0') || !inside(dir, resolve(dir, path)))
-    return 'points outside the bundle';
+  if (isAbsolute(path) || path.split(/[/\\]/).includes('..') || path.includes('\0')) return 'points outside the bundle';
   const real = await realpath(join(dir, path)).catch(absent);
   if (!real) return `expected ${expected.bytes} bytes, found no file`;
   if (!inside(await realpath(dir), real)) return 'is a link that points outside the bundle';

@@ -5,5 +5,5 @@ export { loadBundle, listBundles, type Bundle, type BundleListing } from './bund
 export { manifestSchema, type Manifest, type Task } from './manifest.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export { promptOf, type Request } from './prompt.ts';
-export type { Box } from './preprocess.ts';
+export type { Box } from './region.ts';
 export type { Provider } from './graphs.ts';

@@ -1,8 +1,6 @@
 import type { Branch, Manifest } from './manifest.ts';
+import { drawBox, type Box } from './region.ts';
 import { resize, type Rgb } from './resize.ts';
-
-/** x0, y0, x1, y1 as fractions (0..1) of the picture's width and height. */
-export type Box = readonly [x0: number, y0: number, x1: number, y1: number];
 
 /** Float input of an image encoder. */
 export interface Pixels {
@@ -19,11 +17,12 @@ export interface Pixels {
  */
 export function preprocess(picture: Rgb, m: Manifest, box?: Box): { readonly vision: Pixels; readonly sam: Pixels } {
   const region = box && m.region_prompt;
-  const drawn = region?.stage === 'source' ? drawBox(picture, box!, region) : picture;
-  let views = tiles(drawn, m.preprocess.vision);
-  if (region?.stage === 'resized') views = views.map((v) => drawBox(v, box!, region));
-  let sam = toSize(region?.branch === 'both' ? drawn : picture, m.preprocess.sam);
-  if (region?.stage === 'resized' && region.branch === 'both') sam = drawBox(sam, box!, region);
+  const draw = (p: Rgb): Rgb => drawBox(p, box!, region!);
+  const keep = (p: Rgb): Rgb => p;
+  const source = region?.stage === 'source' ? draw(picture) : picture;
+  const resized = region?.stage === 'resized' ? draw : keep;
+  const views = tiles(source, m.preprocess.vision, resized);
+  const sam = region?.branch === 'both' ? resized(toSize(source, m.preprocess.sam)) : toSize(picture, m.preprocess.sam);
   return { vision: normalise(views, m.preprocess.vision), sam: normalise([sam], m.preprocess.sam) };
 }
 
@@ -31,15 +30,18 @@ function toSize(p: Rgb, b: Branch, columns = 1, rows = 1): Rgb {
   return resize(p, b.width * columns, b.height * rows, b.resample, b.pass_order);
 }
 
-/** The picture cut into tiles, row by row; a view of the whole last, where asked for and there is more than one tile. */
-function tiles(p: Rgb, b: Manifest['preprocess']['vision']): Rgb[] {
+/**
+ * The picture cut into tiles, row by row; a view of the whole last, where asked for and there is more than one tile.
+ * @param marked what is drawn on the resized picture before it is cut
+ */
+export function tiles(p: Rgb, b: Manifest['preprocess']['vision'], marked: (p: Rgb) => Rgb): Rgb[] {
   const { columns, rows } = tileGrid(p.width, p.height, b);
-  const whole = toSize(p, b, columns, rows);
+  const whole = marked(toSize(p, b, columns, rows));
   if (columns * rows === 1) return [whole];
   const cut = Array.from({ length: columns * rows }, (_, i) =>
     crop(whole, (i % columns) * b.width, Math.floor(i / columns) * b.height, b),
   );
-  return b.tiling.thumbnail ? [...cut, toSize(p, b)] : cut;
+  return b.tiling.thumbnail ? [...cut, marked(toSize(p, b))] : cut;
 }
 
 function crop(p: Rgb, x: number, y: number, { width, height }: Branch): Rgb {
@@ -78,33 +80,6 @@ function grids(min: number, max: number): { columns: number; rows: number }[] {
   for (let columns = 1; columns <= max; columns++)
     for (let rows = 1; columns * rows <= max; rows++) if (columns * rows >= min) all.push({ columns, rows });
   return all.sort((a, b) => a.columns * a.rows - b.columns * b.rows);
-}
-
-/** A frame around the box, `width_px` wide, its inner edge on the box. */
-export function drawBox(p: Rgb, [x0, y0, x1, y1]: Box, region: NonNullable<Manifest['region_prompt']>): Rgb {
-  const [l, t, r, b] = [
-    roundEven(x0 * p.width),
-    roundEven(y0 * p.height),
-    roundEven(x1 * p.width),
-    roundEven(y1 * p.height),
-  ];
-  const n = region.width_px;
-  const rgb = p.rgb.slice();
-  const fill = (fromX: number, fromY: number, toX: number, toY: number): void => {
-    for (let y = Math.max(0, fromY); y < Math.min(p.height, toY); y++)
-      for (let x = Math.max(0, fromX); x < Math.min(p.width, toX); x++) rgb.set(region.color, (y * p.width + x) * 3);
-  };
-  fill(l - n, t - n, r + n, t);
-  fill(l - n, b, r + n, b + n);
-  fill(l - n, t - n, l, b + n);
-  fill(r, t - n, r + n, b + n);
-  return { width: p.width, height: p.height, rgb };
-}
-
-/** Halves to the even neighbour, as the reference's language rounds. */
-function roundEven(v: number): number {
-  const r = Math.round(v);
-  return r - v === 0.5 && r % 2 !== 0 ? r - 1 : r;
 }
 
 /** (x * scale - mean) / std in float32, channels apart: [tiles, 3, height, width]. */

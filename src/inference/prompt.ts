@@ -1,6 +1,6 @@
 import { PlumblineError } from '../base/index.ts';
 import type { Manifest } from './manifest.ts';
-import type { Box } from './preprocess.ts';
+import type { Box } from './region.ts';
 
 /** What to ask about each picture. */
 export interface Request {
