@@ -3,7 +3,7 @@ import { inspectPart10, items, personName, text, type InspectedFile } from '../d
 import { collect, nameOf, type ReadBack, type Say } from './consistency-rules.ts';
 import { checkSegment } from './consistency-seg.ts';
 import { checkReport } from './consistency-sr.ts';
-import { firstSource, objectUid } from './dicom-common.ts';
+import { firstSource, isDate, objectUid } from './dicom-common.ts';
 import type { DicomObject, EncodingInput, Problem } from './types.ts';
 
 /**
@@ -87,7 +87,7 @@ function checkIdentity(input: EncodingInput, stack: Stack, { object, file, attri
 
 /** Forms of PS3.5 6.2 for what a source may have wrong. */
 function plausible(keyword: string, value: string): boolean {
-  if (keyword.endsWith('Date')) return /^\d{8}$/.test(value);
+  if (keyword.endsWith('Date')) return isDate(value);
   if (keyword.endsWith('Time')) return /^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$/.test(value);
   if (keyword === 'PatientSex') return ['M', 'F', 'O'].includes(value);
   return value.length <= (keyword === 'StudyID' ? 16 : 64);

@@ -14,7 +14,10 @@ export const dicomChecks = {
   },
   'PL-DCM-003': { severity: 'hold', rule: 'Patient: name, id, issuer, birth date and sex are those of the source.' },
   'PL-DCM-004': { severity: 'hold', rule: 'Study: UID, date, time, id and accession number are those of the source.' },
-  'PL-DCM-005': { severity: 'hold', rule: 'The Frame of Reference UID is that of the source, or absent as there.' },
+  'PL-DCM-005': {
+    severity: 'hold',
+    rule: 'The Frame of Reference UID is that of the source; of the stack, where the source has none; absent for unplaced pictures.',
+  },
   'PL-DCM-006': { severity: 'hold', rule: 'Each stack with masks has exactly one SEG, and no other stack has one.' },
   'PL-DCM-007': { severity: 'hold', rule: 'Rows, Columns, orientation and pixel spacing are those of the source.' },
   'PL-DCM-008': { severity: 'hold', rule: 'Source image and plane position of each frame name the same slice.' },

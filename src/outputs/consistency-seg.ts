@@ -35,12 +35,13 @@ export function checkSegment(input: EncodingInput, stack: Stack, seg: ReadBack, 
 
 function readFrames(stack: Stack, seg: DicomJson): Frame[] {
   const places = placeIndex(stack);
+  const shared = items(seg, 'SharedFunctionalGroupsSequence')[0] ?? {};
   return items(seg, 'PerFrameFunctionalGroupsSequence').map((groups, i) => {
     const derivation = items(groups, 'DerivationImageSequence')[0];
     const source = derivation ? items(derivation, 'SourceImageSequence')[0] : undefined;
     const sourceUid = source ? text(source, 'ReferencedSOPInstanceUID') : '';
     const sourceFrame = source ? number(source, 'ReferencedFrameNumber') : undefined;
-    const identification = functionalGroup(seg, i + 1, 'SegmentIdentificationSequence');
+    const identification = [groups, shared].flatMap((g) => items(g, 'SegmentIdentificationSequence'))[0];
     return {
       number: i + 1,
       segment: (identification && number(identification, 'ReferencedSegmentNumber')) ?? 0,
@@ -63,11 +64,13 @@ function placeIndex(stack: Stack): Map<string, number> {
 
 // — geometry —
 
+/** Images with positions but without a frame of reference get one of their own, which then is the stack's. */
 function checkFrameOfReference(input: EncodingInput, stack: Stack, { object, attributes }: ReadBack, say: Say): void {
+  const { placement } = stack.grid;
   const theirs = text(sourceOf(input, stack.planes[0]!.instanceUid), 'FrameOfReferenceUID');
   const ours = text(attributes, 'FrameOfReferenceUID');
-  const wanted = stack.grid.placement.kind === 'none' ? '' : theirs;
-  if (ours !== wanted) say('PL-DCM-005', `${nameOf(object)}: Frame of Reference "${ours}", the source has "${wanted}"`);
+  const wanted = placement.kind === 'none' ? '' : theirs || (placement.frameOfReferenceUid ?? '');
+  if (ours !== wanted) say('PL-DCM-005', `${nameOf(object)}: Frame of Reference "${ours}", expected "${wanted}"`);
 }
 
 function checkGrid(input: EncodingInput, stack: Stack, { object, attributes }: ReadBack, say: Say): void {

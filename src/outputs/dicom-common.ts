@@ -59,8 +59,7 @@ const optional = [
   ...['OtherPatientIDsSequence', 'OtherPatientNames', 'EthnicGroup', 'PatientComments', 'QualityControlSubject'],
   ...['PatientSpeciesDescription', 'PatientSpeciesCodeSequence', 'PatientBreedDescription'],
   ...['PatientBreedCodeSequence', 'BreedRegistrationSequence', 'ResponsiblePerson', 'ResponsiblePersonRole'],
-  ...['ResponsibleOrganization', 'PatientIdentityRemoved', 'DeidentificationMethod'],
-  ...['DeidentificationMethodCodeSequence'],
+  ...['ResponsibleOrganization'],
   // General Study, C.7.2.1
   ...['StudyDescription', 'IssuerOfAccessionNumberSequence', 'ProcedureCodeSequence', 'PhysiciansOfRecord'],
   ...['ReferringPhysicianIdentificationSequence', 'ConsultingPhysicianName', 'RequestingService'],
@@ -83,6 +82,7 @@ const optional = [
 export function patientAndStudy(source: DicomJson): DicomJson {
   const copied: { [tag: string]: DicomJson[string] } = {
     ...copyLegal(source, optional),
+    ...deidentification(source),
     ...dataset({ StudyInstanceUID: text(source, 'StudyInstanceUID') }),
   };
   for (const keyword of required) {
@@ -93,6 +93,20 @@ export function patientAndStudy(source: DicomJson): DicomJson {
     copied[tag] = keep ? element : dataset({ [keyword]: [] })[tag]!;
   }
   return copied;
+}
+
+/** Who removed the identity is told as the source tells it; one of the two methods is needed then (PS3.3 C.7.1.1). */
+function deidentification(source: DicomJson): DicomJson {
+  const methods = copyLegal(source, ['DeidentificationMethod', 'DeidentificationMethodCodeSequence']);
+  if (text(source, 'PatientIdentityRemoved') !== 'YES') return {};
+  const described = Object.keys(methods).length > 0;
+  return {
+    ...methods,
+    ...dataset({
+      PatientIdentityRemoved: 'YES',
+      ...(!described && { DeidentificationMethod: 'Not described in the source image' }),
+    }),
+  };
 }
 
 /** Those attributes that the source has with a legal, non-empty value. */
@@ -108,6 +122,8 @@ export function copyLegal(source: DicomJson, keywords: readonly string[]): Dicom
 
 /** Whether the writer takes the elements: what a source has wrong in an optional attribute is not carried on. */
 function isWritable(elements: DicomJson): boolean {
+  const dates = Object.values(elements).filter((e) => e.vr === 'DA');
+  if (dates.some((e) => !e.Value?.every((v) => isDate(String(v))))) return false;
   try {
     writePart10({ ...elements, ...dataset({ SOPClassUID: segmentationStorage, SOPInstanceUID: '2.25.1' }) });
     return true;
@@ -115,6 +131,13 @@ function isWritable(elements: DicomJson): boolean {
     if (thrown instanceof PlumblineError && /^(encoding-invalid|text-unencodable)$/.test(thrown.code)) return false;
     throw thrown;
   }
+}
+
+/** `YYYYMMDD` of a day that exists; some sources write 00000000. */
+export function isDate(value: string): boolean {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(value) ?? [];
+  const moment = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  return !Number.isNaN(moment.getTime()) && moment.getUTCDate() === Number(day);
 }
 
 // — who, when —

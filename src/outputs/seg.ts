@@ -50,7 +50,7 @@ function segOfStack(input: EncodingInput, stack: Stack, index: number, of: numbe
     ...common.patientAndStudy(source),
     ...frameOfReference(stack),
     ...slideAttributes(stack, source),
-    ...common.copyLegal(source, ['BodyPartExamined', 'Laterality', 'ReferencedPerformedProcedureStepSequence']),
+    ...common.copyLegal(source, ['BodyPartExamined', 'ReferencedPerformedProcedureStepSequence']),
     ...series(input, stack, seriesUid, when, of),
     ...common.writtenBy(input, common.segmentationStorage, instanceUid, when),
     ...image(input, stack, source, plan, when),
