@@ -4,7 +4,7 @@ import { identityOf, instancesIn, instancesWhere } from './rows.ts';
 import type { StoredInstance, StudySnapshot } from './types.ts';
 
 /** SHA-256 over the sorted pairs of SOP Instance UID and data digest, one a line. */
-export function inputDigestOf(instances: readonly StoredInstance[]): string {
+export function inputDigestOf(instances: readonly Pick<StoredInstance, 'ref'>[]): string {
   const lines = instances.map(({ ref }) => `${ref.instanceUid} ${ref.dataDigest}\n`);
   return sha256(lines.sort().join(''));
 }

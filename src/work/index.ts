@@ -4,5 +4,9 @@
 export type * from './types.ts';
 export { openWork, type WorkOptions } from './work.ts';
 export type { RetryPolicy } from './claims.ts';
-export { inputOf, workitemKey } from './rows.ts';
+export { inputInstances, inputOf, workitemKey } from './rows.ts';
+export { readAndEncode, answerStudy, draftStudy, encodeStudy, encodingFiles } from './pipeline.ts';
+export type { Answered, OnProgress, PipelineInput, PipelineResult, ReadInput } from './pipeline.ts';
+export { pipelineStages, type PipelineParts } from './stages.ts';
+export { unpackMasks } from './pack.ts';
 export * from './routes.ts';

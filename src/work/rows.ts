@@ -1,4 +1,4 @@
-import { canonicalJson, sha256 } from '../base/index.ts';
+import { canonicalJson, sha256, type InstanceRef } from '../base/index.ts';
 import { sopClass } from '../dicom/index.ts';
 import type { Sql } from '../store/index.ts';
 import { inputDigestOf, type StudySnapshot } from '../studies/index.ts';
@@ -66,13 +66,20 @@ export function workitemOf(row: WorkitemColumns): Workitem {
 }
 
 /**
- * What of a snapshot a route reads: its series, without objects that are known to be no pictures. So a dose report or
- * a result of another program that comes later does not make the same pictures be read again.
+ * What of a study a route reads: its series, without objects that are known to be no pictures. So a dose report or a
+ * result of another program that comes later does not make the same pictures be read again.
  */
-export function inputOf(snapshot: StudySnapshot, route: RouteDecision): StudySnapshot {
-  const routed = snapshot.instances.filter((i) => route.series.length === 0 || route.series.includes(i.ref.seriesUid));
+export function inputInstances<T extends { readonly ref: InstanceRef }>(
+  instances: readonly T[],
+  route: RouteDecision,
+): readonly T[] {
+  const routed = instances.filter((i) => route.series.length === 0 || route.series.includes(i.ref.seriesUid));
   const pictures = routed.filter((i) => sopClass(i.ref.sopClass)?.image !== false);
-  const instances = pictures.length > 0 ? pictures : routed;
+  return pictures.length > 0 ? pictures : routed;
+}
+
+export function inputOf(snapshot: StudySnapshot, route: RouteDecision): StudySnapshot {
+  const instances = inputInstances(snapshot.instances, route);
   return { ...snapshot, instances, inputDigest: inputDigestOf(instances) };
 }
 

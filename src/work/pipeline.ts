@@ -1,0 +1,195 @@
+import { PlumblineError, sha256, type DicomJson, type MaskSet, type Picture, type Site } from '../base/index.ts';
+import { inspectPart10 } from '../dicom/index.ts';
+import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
+import { loadPictures, type StudyReading } from '../imaging/index.ts';
+import type { Bundle } from '../inference/index.ts';
+import {
+  checkDicom,
+  checkFhir,
+  encodeFhirR4,
+  encodeFhirR5,
+  encodePreview,
+  encodeSeg,
+  encodeSr,
+  type DicomObject,
+  type EncodingInput,
+  type EncodingProfile,
+  type EncodingSet,
+  type PresenceCodes,
+  type Problem,
+} from '../outputs/index.ts';
+import { answerStudy, type Answered, type ReadInput } from './read.ts';
+import type { RouteDecision } from './routes.ts';
+import type { EncodedFile } from './types.ts';
+
+/** What turns answers into a draft and its encodings, beside what reading needs. */
+export interface PipelineInput extends ReadInput {
+  readonly mappings: Mappings;
+  readonly presence: PresenceCodes;
+  readonly site: Site;
+  readonly profile?: EncodingProfile;
+  /** ISO 8601 UTC; stands in every encoding. */
+  readonly createdAt: string;
+  /** Workitem key. */
+  readonly key: string;
+  readonly inputDigest: string;
+}
+
+export interface PipelineResult {
+  readonly reading: StudyReading;
+  readonly draft: Draft;
+  readonly masks: MaskSet;
+  readonly set: EncodingSet;
+  /** Of severity `warn`; anything graver is an error. */
+  readonly problems: readonly Problem[];
+  readonly timingsMs: Readonly<Record<string, number>>;
+}
+
+/**
+ * The whole way of one study: pictures, answers, draft, encodings, and the gate that lets them leave. `plumbline run`
+ * calls this; the gateway calls the same three steps with a durable record between them (stages.ts).
+ * @throws PlumblineError as `answerStudy`; draft-invalid; inconsistent where the gate stops the encodings
+ */
+export async function readAndEncode(input: PipelineInput): Promise<PipelineResult> {
+  const answered = await answerStudy(input);
+  const begun = performance.now();
+  const { draft, masks } = draftStudy(input, answered);
+  const drafted = performance.now();
+  const { set, problems } = await encodeStudy(input, draft, masks);
+  const timingsMs = {
+    ...answered.timingsMs,
+    draft: Math.round(drafted - begun),
+    encode: Math.round(performance.now() - drafted),
+  };
+  return { reading: answered.reading, draft, masks, set, problems, timingsMs };
+}
+
+/** Stage 3. The same answers give the same draft. */
+export function draftStudy(
+  input: Pick<
+    PipelineInput,
+    'instances' | 'route' | 'bundle' | 'mappings' | 'createdAt' | 'key' | 'inputDigest' | 'onProgress'
+  >,
+  answered: Answered,
+): { readonly draft: Draft; readonly masks: MaskSet } {
+  const { instances, route, bundle, mappings, createdAt, key, inputDigest } = input;
+  input.onProgress?.('draft', 0, 1);
+  return makeDraft({
+    key,
+    studyUid: instances[0]!.ref.studyUid,
+    task: route.task,
+    prompt: answered.prompt,
+    bundle: bundle.ref,
+    form: answerForm(bundle, route),
+    modalityInfo: bundle.manifest.modalities ?? [],
+    imageLaterality: imageLateralityOf(attributesOf(instances)),
+    stacks: answered.reading.stacks,
+    pictures: answered.pictures,
+    answers: answered.answers,
+    mappings,
+    createdAt,
+    inputDigest,
+    coverage: { notRead: [...answered.reading.passedOver, ...answered.refused] },
+    notices: answered.notices,
+    minMaskPixels: route.policy.minMaskPixels,
+  });
+}
+
+/**
+ * Stage 4 and the gate. The same draft gives the same bytes.
+ * @throws PlumblineError inconsistent, naming the checks
+ */
+export async function encodeStudy(
+  input: Pick<PipelineInput, 'instances' | 'route' | 'decoder' | 'presence' | 'site' | 'profile' | 'onProgress'>,
+  draft: Draft,
+  masks: MaskSet,
+): Promise<{ readonly set: EncodingSet; readonly problems: readonly Problem[] }> {
+  const { presence, site, profile = {}, onProgress } = input;
+  const encoding: EncodingInput = { draft, masks, sources: attributesOf(input.instances), site, presence, profile };
+  onProgress?.('encode', 0, 1);
+  const segs = encodeSeg(encoding);
+  const sr = encodeSr(encoding, segs);
+  const html = encodePreview(encoding, segs, sr, await keyPictures(input, draft));
+  const set: EncodingSet = {
+    segs,
+    sr,
+    html,
+    fhirR4: encodeFhirR4(encoding, segs, sr, html),
+    fhirR5: encodeFhirR5(encoding, segs, sr, html),
+  };
+  onProgress?.('check', 0, 1);
+  const problems = [...checkDicom(encoding, segs, sr), ...checkFhir(encoding, set)];
+  const grave = problems.filter((p) => p.severity === 'hold');
+  if (grave.length > 0) {
+    const said = grave.map((p) => `${p.check}: ${p.message}`).join('; ');
+    throw new PlumblineError('inconsistent', said, { where: draft.key });
+  }
+  return { set, problems };
+}
+
+/** The files of an encoding set, as they are named everywhere. SEGs stand before the SR that refers to them. */
+export function encodingFiles({ segs, sr, fhirR4, fhirR5, html }: EncodingSet): EncodedFile[] {
+  const utf8 = new TextEncoder();
+  const json = (name: string, value: unknown): EncodedFile => ({
+    name,
+    mediaType: 'application/fhir+json',
+    bytes: utf8.encode(`${JSON.stringify(value, null, 1)}\n`),
+  });
+  return [
+    ...segs.map(dicomFile),
+    dicomFile(sr),
+    json('fhir-r4.json', fhirR4),
+    json('fhir-r5.json', fhirR5),
+    { name: 'report.html', mediaType: 'text/html; charset=utf-8', bytes: utf8.encode(html) },
+  ];
+}
+
+function dicomFile({ role, index, bytes }: DicomObject): EncodedFile {
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(bytes);
+  const ref = {
+    studyUid,
+    seriesUid,
+    instanceUid,
+    sopClass,
+    transferSyntax,
+    digest: sha256(bytes),
+    dataDigest,
+    bytes: bytes.length,
+  };
+  return { name: `${role}-${index}.dcm`, mediaType: 'application/dicom', bytes, dicom: { ref, attributes } };
+}
+
+/** How this task ties words to masks. */
+function answerForm({ manifest }: Bundle, { task: name, slots }: RouteDecision): AnswerForm {
+  const task = manifest.tasks[name]!;
+  const slotPhrase = slots?.[task.slots[0] ?? ''];
+  return {
+    grounding: task.grounded ? task.grounding : 'none',
+    sentences: task.sentences,
+    ...(slotPhrase === undefined ? {} : { slotPhrase }),
+  };
+}
+
+function attributesOf(instances: PipelineInput['instances']): ReadonlyMap<string, DicomJson> {
+  return new Map(instances.map((i) => [i.ref.instanceUid, i.attributes]));
+}
+
+/** The pictures on which the report page draws: of each mask the plane where it is largest. */
+async function keyPictures(
+  { instances, decoder, route }: Pick<PipelineInput, 'instances' | 'decoder' | 'route'>,
+  draft: Draft,
+): Promise<ReadonlyMap<string, Picture>> {
+  const sources = new Map(instances.map((i) => [i.ref.instanceUid, i]));
+  const options = route.policy.window ? { window: route.policy.window } : {};
+  const pictures = new Map<string, Picture>();
+  for (const stack of draft.stacks) {
+    const keys = draft.masks.filter((m) => m.stack === stack.id).map((m) => m.keyPlane);
+    const planes = [...new Set(keys)].sort((a, b) => a - b);
+    for await (const picture of loadPictures(stack, sources, decoder, planes, options)) {
+      pictures.set(`${stack.id}/${picture.plane}`, picture);
+    }
+  }
+  return pictures;
+}
+
+export { answerStudy, type Answered, type OnProgress, type ReadInput } from './read.ts';

@@ -1,0 +1,191 @@
+import {
+  asPlumblineError,
+  PlumblineError,
+  type Answer,
+  type Notice,
+  type PassedOver,
+  type Picture,
+  type SourceInstance,
+  type Stack,
+} from '../base/index.ts';
+import type { PicturePlace } from '../findings/index.ts';
+import {
+  choosePlanes,
+  loadPictures,
+  readStudy,
+  suitability,
+  type Decoder,
+  type StudyReading,
+} from '../imaging/index.ts';
+import { promptOf, type Bundle, type Request, type Runtime } from '../inference/index.ts';
+import type { RouteDecision } from './routes.ts';
+
+export interface ReadInput {
+  /** The instances that the route reads. */
+  readonly instances: readonly SourceInstance[];
+  readonly route: RouteDecision;
+  readonly bundle: Bundle;
+  readonly runtime: Pick<Runtime, 'answer' | 'notices'>;
+  readonly decoder: Pick<Decoder, 'decode'>;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+export type OnProgress = (stage: 'read' | 'answer' | 'draft' | 'encode' | 'check', at: number, of: number) => void;
+
+/** What the model said about a study, and of which pictures; the pictures themselves are made again where needed. */
+export interface Answered {
+  readonly reading: StudyReading;
+  readonly prompt: string;
+  readonly pictures: readonly PicturePlace[];
+  readonly answers: readonly Answer[];
+  /** Pictures that were not given to the model, each with its reason. */
+  readonly refused: readonly PassedOver[];
+  readonly notices: readonly Notice[];
+  readonly timingsMs: Readonly<Record<string, number>>;
+}
+
+/** Pictures that are held at a time. */
+const batchLength = 16;
+
+/**
+ * Stages 1 and 2: choose what can be read, make pictures, refuse those that no model can answer about, ask the rest.
+ * What cannot be read is passed over with its reason as long as something can.
+ * @throws PlumblineError task-unknown, prompt-invalid before anything is decoded; nothing-to-read, burned-in, geometry,
+ * unsuitable, pixel-decode … where nothing is left to ask about; those of the runtime
+ */
+export async function answerStudy(input: ReadInput): Promise<Answered> {
+  const { instances, route, bundle, runtime, onProgress, signal } = input;
+  const request: Request = requestOf(route);
+  const prompt = promptOf(bundle.manifest, request);
+  onProgress?.('read', 0, 1);
+  const { vision, sam } = bundle.manifest.preprocess;
+  const modelSide = Math.max(vision.width, vision.height, sam.width, sam.height);
+  const reading = readStudy(instances, { burnedIn: route.policy.burnedIn, modelSide });
+  if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
+
+  const chosen = reading.stacks.map((stack) => ({ stack, planes: choosePlanes(stack, route.policy.slices) }));
+  const total = chosen.reduce((sum, c) => sum + c.planes.length, 0);
+  const sources = new Map(instances.map((i) => [i.ref.instanceUid, i]));
+  const places: PicturePlace[] = [];
+  const answers: Answer[] = [];
+  const refused: PassedOver[] = [];
+  const spent = { pictures: 0, answers: 0 };
+  let done = 0;
+  for (const { stack, planes } of chosen) {
+    for (let at = 0; at < planes.length; at += batchLength) {
+      signal?.throwIfAborted();
+      const batch = planes.slice(at, at + batchLength);
+      const begun = performance.now();
+      const { pictures, passedOver } = await suitablePictures(input, stack, sources, batch);
+      spent.pictures += performance.now() - begun;
+      refused.push(...passedOver);
+      const asked = performance.now();
+      const said = await runtime.answer(pictures, request, (n) => onProgress?.('answer', done + n, total));
+      spent.answers += performance.now() - asked;
+      answers.push(...said);
+      places.push(
+        ...pictures.map(({ stack: id, plane, width, height, toSource }) => ({
+          stack: id,
+          plane,
+          width,
+          height,
+          toSource,
+        })),
+      );
+      done += batch.length;
+    }
+  }
+  if (answers.length === 0) throw nothingSuitable(refused);
+  return {
+    reading,
+    prompt,
+    pictures: places,
+    answers,
+    refused,
+    notices: [...reading.notices, ...runtime.notices],
+    timingsMs: { pictures: Math.round(spent.pictures), answers: Math.round(spent.answers) },
+  };
+}
+
+export function requestOf({ task, prompt, slots }: RouteDecision): Request {
+  return { task, ...(prompt === undefined ? {} : { prompt }), ...(slots === undefined ? {} : { slots }) };
+}
+
+interface Pictures {
+  readonly pictures: Picture[];
+  readonly passedOver: PassedOver[];
+}
+
+/** Pictures of planes, less those that do not decode or show nothing. */
+async function suitablePictures(
+  { decoder, route }: ReadInput,
+  stack: Stack,
+  sources: ReadonlyMap<string, SourceInstance>,
+  planes: readonly number[],
+): Promise<Pictures> {
+  const pictures: Picture[] = [];
+  const passedOver: PassedOver[] = [];
+  const passOver = (plane: number, code: string, reason: string): void => {
+    passedOver.push({ seriesUid: stack.seriesUid, instanceUid: stack.planes[plane]!.instanceUid, code, reason });
+  };
+  const options = route.policy.window ? { window: route.policy.window } : {};
+  for (const ofOne of byInstance(stack, planes)) {
+    try {
+      for await (const picture of loadPictures(stack, sources, decoder, ofOne, options)) {
+        const problem = suitability(picture);
+        if (problem) passOver(picture.plane, problem.code, problem.message);
+        else pictures.push(picture);
+      }
+    } catch (thrown) {
+      const error = asPlumblineError(thrown);
+      // Only what is wrong with this image; trouble with the store or a defect concerns the whole study.
+      if (error.class !== 'hold' || error.code === 'store-damaged') throw error;
+      passOver(ofOne[0]!, error.code, error.message);
+    }
+  }
+  return { pictures, passedOver };
+}
+
+/** Neighbouring planes of one instance together: they are decoded from one file, and fail together. */
+function byInstance(stack: Stack, planes: readonly number[]): number[][] {
+  const groups: number[][] = [];
+  for (const plane of planes) {
+    const last = groups.at(-1);
+    if (last && stack.planes[last[0]!]!.instanceUid === stack.planes[plane]!.instanceUid) last.push(plane);
+    else groups.push([plane]);
+  }
+  return groups;
+}
+
+/** Reasons that are error codes too, and so say what to do; where all images share one, it is the study's reason. */
+const ownCodes = ['burned-in', 'geometry', 'pixel-decode', 'pixel-decode-timeout', 'pixel-description'] as const;
+
+function nothingToRead(passedOver: readonly PassedOver[], instances: readonly SourceInstance[]): PlumblineError {
+  const where = instances[0]?.ref.studyUid;
+  const code = ownCodes.find(
+    (c) => passedOver.some((p) => p.code === c) && passedOver.every((p) => p.code === c || isAside(p)),
+  );
+  return new PlumblineError(code ?? 'nothing-to-read', reasons(passedOver), where === undefined ? {} : { where });
+}
+
+/** Objects that nobody would read: they do not hide why the images were not. */
+function isAside({ code }: PassedOver): boolean {
+  return ['not-an-image', 'own-result', 'localizer', 'dose-page', 'class-unknown'].includes(code);
+}
+
+function nothingSuitable(refused: readonly PassedOver[]): PlumblineError {
+  const code = ownCodes.find((c) => refused.every((p) => p.code === c));
+  return new PlumblineError(code ?? 'unsuitable', reasons(refused));
+}
+
+/** Each reason once, with the images it concerns (the first few by name). */
+function reasons(passedOver: readonly PassedOver[]): string {
+  const by = new Map<string, string[]>();
+  for (const { reason, instanceUid } of passedOver) by.set(reason, [...(by.get(reason) ?? []), instanceUid]);
+  const said = [...by].map(([reason, uids]) => {
+    const names = uids.slice(0, 3).join(', ');
+    return `${reason} (${uids.length === 1 ? names : `${uids.length} images: ${names}${uids.length > 3 ? ' …' : ''}`})`;
+  });
+  return said.join('; ') || 'there is no image';
+}

@@ -1,0 +1,131 @@
+import {
+  sha256,
+  systemClock,
+  type Answer,
+  type Clock,
+  type PictureMask,
+  type SourceInstance,
+  type Site,
+} from '../base/index.ts';
+import { inspectPart10 } from '../dicom/index.ts';
+import { makeSummary, type Draft, type Mappings } from '../findings/index.ts';
+import type { Decoder } from '../imaging/index.ts';
+import type { Bundle, Runtime } from '../inference/index.ts';
+import type { EncodingProfile, PresenceCodes } from '../outputs/index.ts';
+import type { Blobs } from '../store/index.ts';
+import type { StoredInstance, StudySnapshot } from '../studies/index.ts';
+import { pack, packMasks, unpack, unpackMasks } from './pack.ts';
+import { draftStudy, encodeStudy, encodingFiles } from './pipeline.ts';
+import { answerStudy, type Answered } from './read.ts';
+import type { EncodedFile, StageInput, Stages } from './types.ts';
+
+export interface PipelineParts {
+  readonly blobs: Pick<Blobs, 'read'>;
+  readonly decoder: Decoder;
+  readonly bundle: (name: string) => Promise<Bundle>;
+  readonly runtime: (name: string) => Promise<Runtime>;
+  readonly mappings: Mappings;
+  readonly presence: PresenceCodes;
+  readonly site: Site;
+  readonly profile?: EncodingProfile;
+  readonly clock?: Clock;
+}
+
+/** What the answer stage leaves: everything that the later stages need and that would not come out the same again. */
+type AnsweredRecord = Answered & { readonly createdAt: string };
+
+const answeredSchema = 'plumbline.answered/1';
+
+/** The pipeline as stages of durable work, over instances in the blob store. */
+export function pipelineStages(parts: PipelineParts): Stages {
+  const clock = parts.clock ?? systemClock;
+  // The stages of one workitem are given the same snapshot object: its files are opened once.
+  const opened = new WeakMap<StudySnapshot, Promise<SourceInstance[]>>();
+  const sourcesOf = (snapshot: StudySnapshot): Promise<SourceInstance[]> => {
+    const known = opened.get(snapshot) ?? openSources(parts.blobs, snapshot.instances);
+    opened.set(snapshot, known);
+    return known;
+  };
+  const common = async ({ item, snapshot }: StageInput) => ({
+    ...parts,
+    instances: await sourcesOf(snapshot),
+    route: item.route,
+    bundle: await parts.bundle(item.route.bundle),
+  });
+
+  return {
+    answer: async (input) => {
+      const { signal, item } = input;
+      const runtime = await parts.runtime(item.route.bundle);
+      const answered = await answerStudy({ ...(await common(input)), runtime, signal });
+      return packAnswered({ ...answered, createdAt: new Date(clock.now()).toISOString() });
+    },
+    draft: async (input, bytes) => {
+      const { createdAt, ...answered } = unpackAnswered(bytes);
+      const { key, inputDigest } = input.item;
+      const { draft, masks } = draftStudy({ ...(await common(input)), createdAt, key, inputDigest }, answered);
+      return { draft: new TextEncoder().encode(JSON.stringify(draft)), masks: packMasks(masks) };
+    },
+    encode: async (input, made, bytes) => {
+      const draft = JSON.parse(new TextDecoder().decode(made.draft)) as Draft;
+      const { set, problems } = await encodeStudy(await common(input), draft, unpackMasks(made.masks));
+      const files = encodingFiles(set);
+      const summary = makeSummary({
+        status: 'done',
+        draft,
+        files: files.map((f) => ({ name: f.name, bytes: f.bytes.length, digest: sha256(f.bytes) })),
+        timingsMs: unpackAnswered(bytes).timingsMs,
+        problems,
+      });
+      return [...files, jsonFile('summary.json', summary)];
+    },
+  };
+}
+
+function jsonFile(name: string, value: unknown): EncodedFile {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
+  return { name, mediaType: 'application/json', bytes };
+}
+
+/** Attributes of every file now, its bytes again when they are asked for: a study may be larger than memory. */
+async function openSources(
+  blobs: Pick<Blobs, 'read'>,
+  instances: readonly StoredInstance[],
+): Promise<SourceInstance[]> {
+  const sources: SourceInstance[] = [];
+  for (const { ref } of instances) {
+    const { attributes } = inspectPart10(await blobs.read(ref.digest));
+    sources.push({ ref, attributes, load: () => blobs.read(ref.digest) });
+  }
+  return sources;
+}
+
+function packAnswered(record: AnsweredRecord): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const answers = record.answers.map(({ masks, ...answer }) => ({
+    ...answer,
+    masks: masks.map((mask) => {
+      if (!mask) return null;
+      const { bits, ...rest } = mask;
+      return { ...rest, part: parts.push(bits) - 1 };
+    }),
+  }));
+  return pack(answeredSchema, { ...record, answers }, parts);
+}
+
+function unpackAnswered(bytes: Uint8Array): AnsweredRecord {
+  type Stored = Omit<Answer, 'masks'> & {
+    readonly masks: readonly ((Omit<PictureMask, 'bits'> & { readonly part: number }) | null)[];
+  };
+  const { value, parts } = unpack<Omit<AnsweredRecord, 'answers'> & { readonly answers: readonly Stored[] }>(
+    answeredSchema,
+    bytes,
+  );
+  const masksOf = (masks: Stored['masks']): Answer['masks'] =>
+    masks.map((mask) => {
+      if (!mask) return null;
+      const { part, ...rest } = mask;
+      return { ...rest, bits: parts[part]! };
+    });
+  return { ...value, answers: value.answers.map((a) => ({ ...a, masks: masksOf(a.masks) })) };
+}
