@@ -12,7 +12,7 @@ setInterval(() => {
   if (process.ppid !== parent) end('the parent process is gone');
   const used = process.memoryUsage.rss() / 2 ** 20;
   if (used > memoryMb) end(`memory: ${Math.round(used)} MiB used, ${memoryMb} MiB allowed`);
-}, 250);
+}, 100);
 
 function end(why: string): void {
   writeSync(2, `${why}\n`);

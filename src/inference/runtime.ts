@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PlumblineError, type Answer, type Notice, type Picture } from '../base/index.ts';
@@ -190,22 +190,24 @@ class Restarting {
     if (this.#asked >= this.#options.recycleAfter) await this.#kill();
     if (!this.#child) await this.start();
     this.#asked++;
-    const carried = await carry(picture, this.#folder, `picture-${this.#orders++}`);
-    const order = { kind: 'answer' as const, picture: carried, request, ...(text === undefined ? {} : { text }) };
     try {
+      const carried = await carry(picture, this.#folder, `picture-${this.#orders++}`);
+      const order = { kind: 'answer' as const, picture: carried, request, ...(text === undefined ? {} : { text }) };
       const reply = await this.#child!.send(order, this.#options.seconds);
       return await unpack(expected(reply, 'answered').answer);
     } catch (e) {
-      if (carried.file) await rm(carried.file, { force: true });
       this.#refuseClosed();
       throw e;
     }
   }
 
+  /** Pictures that were on their way to the process are not left behind. */
   async #kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    await child?.kill();
+    if (!child) return;
+    await child.kill();
+    for (const file of await readdir(this.#folder)) await rm(join(this.#folder, file), { force: true });
   }
 
   #refuseClosed(): void {
