@@ -91,7 +91,7 @@ function removeMarkup(text: string, form: AnswerForm): Clean {
   };
   const here = () => out.length + (space ? 1 : 0);
   const add = (at: Stretch, more: { seg?: number; problem?: SpanProblem }) =>
-    phrases.push({ ...at, label: '', ...more });
+    phrases.push({ start: Math.min(at.start, out.length), end: at.end, label: '', ...more });
   const drop = () => {
     if (closed) add(closed, { problem: 'seg-missing' });
     closed = undefined;

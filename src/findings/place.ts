@@ -16,15 +16,21 @@ export interface PicturePlace {
  * transpose of the picture onto the grid
  */
 export function placeMask(mask: PictureMask, picture: PicturePlace, rows: number, columns: number): Uint8Array {
-  const { width, height, toSource: t } = picture;
+  const { width, toSource: t } = picture;
   checkPlace(mask, picture, rows, columns);
-  const upright = t.a === 1 && t.d === 1;
-  if (upright) return mask.bits.slice();
+  const bits = withoutPadding(mask);
+  if (t.a === 1 && t.d === 1) return bits;
   const placed = emptyBits(rows * columns);
-  eachSetPixel(mask.bits, width, (x, y) =>
-    setBit(placed, (t.b * x + t.d * y + t.f) * columns + t.a * x + t.c * y + t.e),
-  );
+  eachSetPixel(bits, width, (x, y) => setBit(placed, (t.b * x + t.d * y + t.f) * columns + t.a * x + t.c * y + t.e));
   return placed;
+}
+
+/** A copy in which the bits after the last pixel are clear. */
+function withoutPadding({ bits, width, height }: PictureMask): Uint8Array {
+  const copy = bits.slice();
+  const last = (width * height) & 7;
+  if (last > 0) copy[copy.length - 1]! &= (1 << last) - 1;
+  return copy;
 }
 
 /** Source pixel (column, row) to picture pixel (x, y): the inverse of `toSource`, which is orthogonal. */

@@ -1,4 +1,4 @@
-import type { MaskPlane, Stack } from '../base/index.ts';
+import type { Grid, MaskPlane, Placement, Stack } from '../base/index.ts';
 import { eachSetPixel, toPicture, type PicturePlace } from './place.ts';
 import type { Stretch } from './negation.ts';
 
@@ -20,7 +20,7 @@ const oneSided = 0.8;
 /**
  * On which side of the patient a mask lies: mean of its pixels against the middle of the grid.
  * Undefined where the image does not know the patient's sides: no placement in the patient and no Patient Orientation,
- * a slide, a grid that is thin from side to side (sagittal slabs), or one that lies wholly beside the patient
+ * a slide, a grid less than half as wide as it is deep (sagittal slabs), or one that lies wholly beside the patient
  * origin, so that its middle is not the patient's.
  * LPS: +x is left (PS3.3 C.7.6.2.1.1).
  */
@@ -29,13 +29,15 @@ export function patientLie(stack: Stack, planes: readonly MaskPlane[]): Lie | un
   if (!ruler) return undefined;
   const { columns } = stack.grid;
   let [n, sum, left] = [0, 0, 0];
-  for (const { plane, bits } of planes)
+  for (const { plane, bits } of planes) {
+    const { origin, perColumn, perRow } = ruler(plane);
     eachSetPixel(bits, columns, (column, row) => {
-      const x = ruler(plane, column, row);
+      const x = origin + column * perColumn + row * perRow;
       n += 1;
       sum += x;
       if (x > 0) left += 1;
     });
+  }
   if (n === 0) return undefined;
   const both = Math.min(left, n - left) >= (1 - oneSided) * n;
   const mean = sum / n;
@@ -43,40 +45,47 @@ export function patientLie(stack: Stack, planes: readonly MaskPlane[]): Lie | un
   return { side: mean > 0 ? 'left' : 'right', both };
 }
 
-/** Distance of a source pixel from the middle towards the patient's left, as a share of the grid's width. */
-type Ruler = (plane: number, column: number, row: number) => number;
+/** Of one plane: the distance of its first pixel from the middle towards the patient's left, and how it grows; shares of the grid's width. */
+type Ruler = (plane: number) => { readonly origin: number; readonly perColumn: number; readonly perRow: number };
 
-function rulerOf(stack: Stack): Ruler | undefined {
-  const { placement, rows, columns, spacing } = stack.grid;
-  if (placement.kind === 'slide') return undefined;
-  if (placement.kind === 'none') {
-    const [alongRow, alongColumn] = (placement.patientOrientation ?? ['', '']).map((d) => sign(d));
-    if (alongRow) return (_, c) => alongRow * ((c + 0.5) / columns - 0.5);
-    if (alongColumn) return (_, _c, r) => alongColumn * ((r + 0.5) / rows - 0.5);
-    return undefined;
-  }
-  const [perColumn, perRow] = spacing.kind === 'physical' ? [spacing.columnMm, spacing.rowMm] : [1, 1];
-  const { rowCosines, columnCosines, positions } = placement;
-  const at = (axis: 0 | 1, k: number, c: number, r: number) =>
-    positions[k]![axis] + c * perColumn * rowCosines[axis] + r * perRow * columnCosines[axis];
+function rulerOf({ grid }: Stack): Ruler | undefined {
+  if (grid.placement.kind === 'patient') return placedRuler(grid, grid.placement);
+  if (grid.placement.kind === 'slide') return undefined;
+  const [alongRow, alongColumn] = (grid.placement.patientOrientation ?? ['', '']).map(leftward) as [number, number];
+  const [perColumn, perRow] = alongRow ? [alongRow / grid.columns, 0] : [0, alongColumn / grid.rows];
+  if (perColumn === 0 && perRow === 0) return undefined;
+  const origin = -((grid.columns - 1) / 2) * perColumn - ((grid.rows - 1) / 2) * perRow;
+  return () => ({ origin, perColumn, perRow });
+}
+
+function placedRuler(grid: Grid, placement: Placement & { readonly kind: 'patient' }): Ruler | undefined {
+  const [columnMm, rowMm] = grid.spacing.kind === 'physical' ? [grid.spacing.columnMm, grid.spacing.rowMm] : [1, 1];
+  const { rowCosines, columnCosines, normal, positions } = placement;
+  const depthMm = grid.depth?.spacingMm ?? 0;
   const range = (axis: 0 | 1): readonly [number, number] => {
-    let [low, high] = [Infinity, -Infinity];
-    for (let k = 0; k < positions.length; k++)
-      for (const c of [-0.5, columns - 0.5])
-        for (const r of [-0.5, rows - 0.5]) {
-          const v = at(axis, k, c, r);
-          [low, high] = [Math.min(low, v), Math.max(high, v)];
-        }
-    return [low, high];
+    const across = grid.columns * columnMm * rowCosines[axis];
+    const down = grid.rows * rowMm * columnCosines[axis];
+    const through = depthMm * normal[axis];
+    // From the outer edge of the first voxel.
+    const half = (columnMm * rowCosines[axis] + rowMm * columnCosines[axis] + through) / 2;
+    const ends = positions.flatMap((p) =>
+      [0, across, down, across + down].flatMap((v) => [p[axis] - half + v, p[axis] - half + v + through]),
+    );
+    return [ends.reduce((m, v) => Math.min(m, v)), ends.reduce((m, v) => Math.max(m, v))];
   };
   const [x0, x1] = range(0);
   const [y0, y1] = range(1);
   if (x1 - x0 < (y1 - y0) / 2 || x0 > 0 || x1 < 0) return undefined;
-  return (k, c, r) => (at(0, k, c, r) - (x0 + x1) / 2) / (x1 - x0);
+  const width = x1 - x0;
+  return (k) => ({
+    origin: (positions[k]![0] - (x0 + x1) / 2) / width,
+    perColumn: (columnMm * rowCosines[0]) / width,
+    perRow: (rowMm * columnCosines[0]) / width,
+  });
 }
 
 /** Patient Orientation (0020,0020): the first letter is the main direction. */
-function sign(direction: string): number {
+function leftward(direction: string): number {
   return direction.startsWith('L') ? 1 : direction.startsWith('R') ? -1 : 0;
 }
 
