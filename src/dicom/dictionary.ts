@@ -57,6 +57,16 @@ function plainVr(vr: string): string {
 // How dcmjs writes the value representations that PS3.6 leaves open: US or SS, OB or OW, US or OW, UL as a pointer.
 const dependentVrs: Readonly<Record<string, string>> = { xs: 'US', ox: 'OW', lt: 'OW', up: 'UL', na: 'UN' };
 
+// Where the dictionary of dcmjs 0.52 disagrees with PS3.6.
+const corrections: Readonly<Record<string, string>> = {
+  '00660040': 'OL',
+  '00660041': 'OL',
+  '00660042': 'OL',
+  '00660043': 'OL',
+  '0070150C': 'UL',
+  '00760034': 'SQ',
+};
+
 const tags = new Map<string, string>();
 const names = new Map<string, { readonly keyword: string; readonly vr: string }>();
 for (const entry of Object.values(dcmjs.data.DicomMetaDictionary.nameMap)) {
@@ -65,5 +75,5 @@ for (const entry of Object.values(dcmjs.data.DicomMetaDictionary.nameMap)) {
   // A keyword in use wins over a retired one of the same name, and so does a tag.
   const retired = keyword !== entry.name;
   if (!retired || !tags.has(keyword)) tags.set(keyword, tag);
-  if (!retired || !names.has(tag)) names.set(tag, { keyword, vr: entry.vr });
+  if (!retired || !names.has(tag)) names.set(tag, { keyword, vr: corrections[tag] ?? entry.vr });
 }

@@ -38,7 +38,7 @@ const notStorable = [
 
 const storage = '1.2.840.10008.5.1.4.1.1.';
 
-// Suffix, modality, name without "Storage"; the list decides what the class is.
+// Suffix, modality, name with "Storage" left out; the list decides what the class is.
 const singleFrameImages = `
 1 CR Computed Radiography Image
 1.1 DX Digital X-Ray Image - For Presentation
@@ -233,10 +233,8 @@ function rows(list: string, kind: Pick<SopClass, 'image' | 'multiFrame'>): [stri
     .trim()
     .split('\n')
     .map((line) => {
-      const [suffix = '', modality = '', ...name] = line.split(' ');
-      return [
-        storage + suffix,
-        { name: `${name.join(' ')} Storage`, modality: modality === '-' ? '' : modality, ...kind },
-      ];
+      const [suffix = '', modality = '', ...words] = line.split(' ');
+      const name = words.join(' ').replace(/^(.*?)( - .*| \(retired\))?$/, '$1 Storage$2');
+      return [storage + suffix, { name, modality: modality === '-' ? '' : modality, ...kind }];
     });
 }
