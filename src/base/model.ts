@@ -140,7 +140,7 @@ export interface Stack {
 export interface Notice {
   readonly code: string;
   readonly message: string;
-  /** SOP Instance UIDs, sentence ids or mask ids it is about. */
+  /** SOP Instance or Series Instance UIDs, sentence ids or mask ids it is about. */
   readonly about?: readonly string[];
 }
 

@@ -14,7 +14,7 @@ export function depthOf(
   normal: Vec3,
   sliceMm: readonly (number | undefined)[],
   pixelMm: number,
-): { readonly depth: Depth; readonly notices: (instanceUids: readonly string[]) => Notice[] } {
+): { readonly depth: Depth; readonly notices: (seriesUid: string, instanceUids: readonly string[]) => Notice[] } {
   const along = positions.map((p) => dot(p, normal));
   const steps = along.slice(1).map((v, i) => v - along[i]!);
   const spacingMm = median(steps);
@@ -29,7 +29,7 @@ export function depthOf(
     thicknessMm: thicknesses(steps, usual),
     missing: gaps.length > 0,
   };
-  return { depth, notices: (uids) => depthNotices(depth, gaps, steps, uids) };
+  return { depth, notices: (series, uids) => depthNotices(depth, gaps, steps, series, uids) };
 }
 
 /**
@@ -68,6 +68,7 @@ function depthNotices(
   depth: Depth,
   gaps: readonly number[],
   steps: readonly number[],
+  seriesUid: string,
   uids: readonly string[],
 ): Notice[] {
   const notices: Notice[] = [];
@@ -82,14 +83,14 @@ function depthNotices(
     });
   } else if (!depth.regular) {
     const message = `slice distances differ from ${mm(Math.min(...steps))} to ${mm(Math.max(...steps))}; volumes are summed slice by slice`;
-    notices.push({ code: 'irregular-slices', message, about: [...new Set(uids)] });
+    notices.push({ code: 'irregular-slices', message, about: [seriesUid] });
   }
   if (depth.tilted)
     notices.push({
       code: 'gantry-tilt',
       message:
         'the slices shift sideways (gantry tilt); nothing is resampled, volumes use the distance along the normal',
-      about: [...new Set(uids)],
+      about: [seriesUid],
     });
   return notices;
 }

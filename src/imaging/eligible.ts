@@ -134,7 +134,7 @@ function imageTypeRefusal(ds: DicomJson, sopClass: string): Refusal | undefined 
   if (isSecondaryCapture(sopClass) && scanners.has(modality) && !ds['00200037'])
     return { code: 'screen-capture', reason: `a screen capture in a ${modality} series: no plane of the patient` };
   if (text(ds, 'PresentationIntentType') === 'FOR PROCESSING')
-    return { code: 'for-processing', reason: 'raw detector data, not for presentation (PS3.3 C.8.11.7)' };
+    return { code: 'for-processing', reason: 'raw detector data, not for presentation (PS3.3 C.8.11.1.1.1)' };
   return undefined;
 }
 

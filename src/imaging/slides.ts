@@ -120,6 +120,9 @@ function thickness(groups: FrameGroups): { sliceThicknessMm?: number } {
   return mm && mm > 0 ? { sliceThicknessMm: mm } : {};
 }
 
+/** A claimed number beyond this is not believed: nothing is allocated from it. */
+const mostTiles = 1_000_000;
+
 /** Which frame lies where in the matrix: the first focal plane and optical path only. */
 function tilesOf(
   ds: DicomJson,
@@ -127,6 +130,8 @@ function tilesOf(
   matrix: { readonly rows: number; readonly columns: number },
   tile: { readonly rows: number; readonly columns: number },
 ): readonly Tile[] | { readonly reason: string } {
+  if (groups.frames > mostTiles)
+    return { reason: `Number of Frames is ${groups.frames}, at most ${mostTiles} are read` };
   if (text(ds, 'DimensionOrganizationType') === 'TILED_FULL') {
     // PS3.3 C.7.6.17.3: left to right, top to bottom, then focal planes, then optical paths.
     const across = Math.ceil(matrix.columns / tile.columns);

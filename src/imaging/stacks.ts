@@ -62,7 +62,7 @@ function byNumber(a: Frame, b: Frame): number {
 
 function orientationText({ grid: { placement } }: UnnumberedStack): string {
   return placement.kind === 'patient'
-    ? [...placement.rowCosines, ...placement.columnCosines].map((v) => v.toFixed(3)).join()
+    ? [...placement.rowCosines, ...placement.columnCosines].map((v) => Math.round(1000 * v)).join()
     : '';
 }
 
@@ -157,7 +157,6 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
   const along = (f: PlacedFrame): number => dot(f.place.position, normal);
   const ordered = [...part].sort((a, b) => along(a) - along(b));
   const { place } = first;
-  const uids = [...new Set(ordered.map((f) => f.instanceUid))];
   const notices: Notice[] = [];
   if (!place.frameOfReferenceUid) {
     const message = 'the images have no Frame of Reference UID; one is derived from the series (PS3.3 C.7.4.1)';
@@ -175,7 +174,13 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
   const slices = ordered.map((f) => f.sliceThicknessMm);
   const depth =
     ordered.length > 1 ? depthOf(placement.positions, normal, slices, finestPixelMm(first.spacing)) : undefined;
-  if (depth) notices.push(...depth.notices(ordered.map((f) => f.instanceUid)));
+  if (depth)
+    notices.push(
+      ...depth.notices(
+        seriesUid,
+        ordered.map((f) => f.instanceUid),
+      ),
+    );
   const stack: UnnumberedStack = {
     seriesUid,
     modality: first.modality,
@@ -192,7 +197,7 @@ function volume(seriesUid: string, part: readonly PlacedFrame[]): { stack: Unnum
     planes: ordered.map(planeOf),
   };
   if (first.spacing.kind === 'none')
-    notices.push({ code: 'no-pixel-size', message: `nothing is measured: ${first.spacing.why}`, about: uids });
+    notices.push({ code: 'no-pixel-size', message: `nothing is measured: ${first.spacing.why}`, about: [seriesUid] });
   return { stack, notices };
 }
 

@@ -113,6 +113,10 @@ describe('the grid of a slide', () => {
 
   test.each([
     ['too few frames', { NumberOfFrames: 5 }],
+    [
+      'a matrix and a number of frames beyond belief',
+      { TotalPixelMatrixRows: 4e9, TotalPixelMatrixColumns: 4e9, NumberOfFrames: 2147483647 },
+    ],
     ['no orientation', { ImageOrientationSlide: [] }],
     ['a sparse frame without position', { DimensionOrganizationType: 'TILED_SPARSE' }],
     ['a part of a concatenation', { InConcatenationTotalNumber: 3 }],
