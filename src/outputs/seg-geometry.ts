@@ -228,10 +228,7 @@ export function slideAttributes(stack: Stack, source: DicomJson): DicomJson {
     YOffsetInSlideCoordinateSystem: decimal(placement.origin[1]),
   });
   return {
-    ...copyLegal(source, [
-      ...['ContainerIdentifier', 'IssuerOfTheContainerIdentifierSequence', 'ContainerTypeCodeSequence'],
-      ...['ContainerDescription', 'ContainerComponentSequence', 'SpecimenDescriptionSequence'],
-    ]),
+    ...specimen(source),
     ...dataset({
       ImageOrientationSlide: [...placement.rowCosines, ...placement.columnCosines].map(decimal),
       TotalPixelMatrixOriginSequence: [origin],
@@ -240,4 +237,14 @@ export function slideAttributes(stack: Stack, source: DicomJson): DicomJson {
       TotalPixelMatrixFocalPlanes: 1,
     }),
   };
+}
+
+/** Specimen (PS3.3 C.7.6.22); two of its sequences are type 2. */
+function specimen(source: DicomJson): DicomJson {
+  const copied = copyLegal(source, [
+    ...['ContainerIdentifier', 'ContainerDescription', 'ContainerComponentSequence', 'SpecimenDescriptionSequence'],
+    ...['IssuerOfTheContainerIdentifierSequence', 'ContainerTypeCodeSequence'],
+  ]);
+  if (Object.keys(copied).length === 0) return {};
+  return { ...dataset({ IssuerOfTheContainerIdentifierSequence: [], ContainerTypeCodeSequence: [] }), ...copied };
 }
