@@ -100,7 +100,8 @@ function removeMarkup(text: string, form: AnswerForm): Clean {
   for (const token of text.normalize('NFC').split(/(<p>|<\/p>|\[SEG\])/)) {
     if (token === '<p>') {
       drop();
-      if (open !== undefined) add({ start: open, end: out.length }, { problem: 'phrase-unclosed' });
+      if (open !== undefined && open < out.length)
+        add({ start: open, end: out.length }, { problem: 'phrase-unclosed' });
       open = here();
     } else if (token === '</p>') {
       drop();

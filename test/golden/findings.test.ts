@@ -21,8 +21,7 @@ function stackOf(id: string): Stack {
   const g = golden.find((x) => x.id === id)!;
   const sized = { rows: g.height, columns: g.width };
   const volume = sampleStack({ ...sized, planes: 4 });
-  const { depth: _, ...flat } = volume.grid;
-  const one = { ...flat, planes: 1, placement: placementOf(volume) };
+  const one = { ...sized, spacing: volume.grid.spacing, planes: 1, placement: placementOf(volume) };
   if (dicom[g.modality] === 'CT' || dicom[g.modality] === 'MR')
     return { ...volume, modality: dicom[g.modality]!, kind: 'planes', grid: one, planes: volume.planes.slice(0, 1) };
   return sampleStack({ ...sized, kind: 'picture' }, { modality: dicom[g.modality]! });
