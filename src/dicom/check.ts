@@ -31,6 +31,20 @@ function checkValue(tag: string, vr: string, value: unknown): void {
   checkText(tag, vr, value);
 }
 
+/**
+ * Refuse values that together are longer than a 16-bit length field can say (PS3.5 7.1.2).
+ * @throws PlumblineError `encoding-invalid`
+ */
+export function checkLength(tag: string, vr: string, values: readonly unknown[]): void {
+  if (longLength.has(vr)) return;
+  const size = fixedBytes[vr];
+  const bytes = size === undefined ? Buffer.byteLength(values.join('\\')) : size * values.length;
+  if (bytes > 0xfffe) throw invalid(tag, vr, `takes at most 65534 bytes, not ${bytes}`);
+}
+
+const longLength = new Set(['OB', 'OD', 'OF', 'OW', 'SQ', 'UC', 'UN', 'UR', 'UT', 'UV']);
+const fixedBytes: Readonly<Record<string, number>> = { AT: 4, US: 2, SS: 2, UL: 4, SL: 4, FL: 4, FD: 8 };
+
 /** Smallest and largest value of the integer representations. */
 const integers: Readonly<Record<string, readonly [bigint, bigint]>> = {
   US: [0n, 0xffffn],
@@ -100,11 +114,16 @@ function checkName(tag: string, value: unknown): void {
   }
 }
 
-const binary = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'UN']);
+const binary = new Set(['OB', 'OD', 'OF', 'OW', 'UN']);
 const single = new Set(['LT', 'ST', 'UT', 'UR']);
+// Without OL, OV and SV, which dcmjs 0.52 would write as UN.
 const writable = new Set([
   ...binary,
-  ...Object.keys(integers),
+  'US',
+  'SS',
+  'UL',
+  'SL',
+  'UV',
   'SQ',
   'PN',
   'FL',

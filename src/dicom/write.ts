@@ -1,7 +1,7 @@
 import dcmjs, { type DcmjsDict, type DcmjsElement } from 'dcmjs';
 import { PlumblineError, type DicomElement, type DicomJson } from '../base/index.ts';
 import { joinName, text, type PersonNameValue } from './attributes.ts';
-import { checkElement } from './check.ts';
+import { checkElement, checkLength } from './check.ts';
 import { decimalString } from './decimal.ts';
 import { elementOfVr } from './dataset.ts';
 import { part10Head } from './meta.ts';
@@ -78,7 +78,9 @@ function toDcmjsElement(tag: string, element: DicomElement): DcmjsElement {
   const values = (element.Value ?? []).map((v) => plainValue(vr, v));
   checkElement(tag, element.Value === undefined ? element : { vr, Value: values });
   if (InlineBinary !== undefined) return { vr, Value: [evenBuffer(InlineBinary)] };
-  return { vr, Value: values.map((v) => dcmjsValue(vr, v)) };
+  const written = values.map((v) => dcmjsValue(vr, v));
+  checkLength(tag, vr, written);
+  return { vr, Value: written };
 }
 
 /** Numbers of number strings as text, so that they are checked as they are written. */

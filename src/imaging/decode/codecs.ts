@@ -1,5 +1,5 @@
 import { inflateRawSync } from 'node:zlib';
-import type { Context, NativeCodecs } from 'dcmjs-codecs';
+import type { Context, log, NativeCodecs } from 'dcmjs-codecs';
 import { checkRle, j2kHeader, jpegHeader, jxlSize, type StreamHeader } from './headers.ts';
 import { decodeNative } from './native.ts';
 import { DecodeProblem } from './problem.ts';
@@ -54,10 +54,10 @@ function decodeJpegLs(job: FrameJob): Promise<DecodedFrame> {
 function decodeJ2k(job: FrameJob, codec: 'decodeJpeg2000' | 'decodeHtJpeg2000'): Promise<DecodedFrame> {
   const header = j2kHeader(job.bytes);
   checkHeader(header, job.description);
-  const { photometric, signed } = job.description;
-  // A stream that calls signed values unsigned holds their two's complement in its own precision; otherwise its values
-  // are whole numbers that may lie beyond Bits Stored (lossy overshoot) and are not to wrap around.
-  const bits: number = signed && header.signed === false ? header.precision : job.description.bitsAllocated;
+  const { photometric, signed, bitsAllocated } = job.description;
+  // Where stream and data set differ on the sign, the stream's bits in its own precision are meant as the data set says.
+  // Otherwise all bits count: lossy streams may lie a little beyond Bits Stored, and must not wrap around.
+  const bits: number = header.signed === signed ? bitsAllocated : header.precision;
   // The decoder undoes the component transform.
   const colour = photometric === 'YBR_RCT' || photometric === 'YBR_ICT' ? 'RGB' : photometric.replace('_422', '');
   return runCodec(codec, job, colour, bits);
@@ -141,6 +141,7 @@ function callCodec(
 interface Module {
   readonly NativeCodecs: typeof NativeCodecs;
   readonly Context: typeof Context;
+  readonly log: typeof log;
 }
 let loaded: Promise<Module> | undefined;
 
@@ -148,6 +149,8 @@ let loaded: Promise<Module> | undefined;
 function nativeCodecs(): Promise<Module> {
   loaded ??= import('dcmjs-codecs').then(async (imported: unknown) => {
     const found = (imported as { default?: Module }).default ?? (imported as Module);
+    // Codecs write their warnings to the console; what matters of them is checked here.
+    found.log.setLevel('silent');
     await found.NativeCodecs.initializeAsync();
     return found;
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { PlumblineError } from '../../../src/base/index.ts';
 import { inspectPart10 } from '../../../src/dicom/index.ts';
 import { parsePart10 } from '../../../src/dicom/parse.ts';
 import { makeImage, rawPart10, seeded, us, type RawSpec } from '../../builders/dicom.ts';
@@ -105,7 +106,7 @@ describe('hostile files are refused in bounded time and memory', () => {
     expect(() => parsePart10(rawPart10([nested(65)]))).toThrow(/nested deeper/);
   });
   it('64 MiB out of 64 KiB', () => {
-    const bomb = rawPart10([{ tag: '7FE00010', vr: 'OB', value: new Uint8Array(80 << 20) }], {
+    const bomb = rawPart10([{ tag: '7FE00010', vr: 'OB', value: new Uint8Array(66 << 20) }], {
       deflate: true,
       transferSyntax: '1.2.840.10008.1.2.1.99',
     });
@@ -145,6 +146,28 @@ it('a delimiter inside of a fragment ends nothing', () => {
   const { pixel } = inspectPart10(rawPart10([trap, { tag: 'FFFCFFFC', vr: 'OB', value: us(0) }], jpeg));
   expect(pixel!.fragments).toHaveLength(1);
   expect(pixel!.fragments![0]!.length).toBe(16);
+});
+
+it('flipped bytes give a file or a named error, never a crash', () => {
+  const random = seeded(11);
+  const file = rawPart10(
+    [
+      nested(5),
+      { tag: '00100010', vr: 'PN', value: 'A^B' },
+      fragments(8, 20, 30),
+      { tag: 'FFFCFFFC', vr: 'OB', value: us(0) },
+    ],
+    jpeg,
+  );
+  for (let i = 0; i < 2000; i++) {
+    const bent = Uint8Array.from(file);
+    for (let k = 0; k < 3; k++) bent[132 + Math.floor(random() * (file.length - 132))] = Math.floor(random() * 256);
+    try {
+      inspectPart10(bent);
+    } catch (e) {
+      expect(e).toBeInstanceOf(PlumblineError);
+    }
+  }
 });
 
 interface BrokenFile {

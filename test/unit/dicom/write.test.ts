@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   dataset,
@@ -179,6 +180,12 @@ describe('writing', () => {
     ['pixels among the attributes', { PixelData: new Uint8Array(2) }, 'encoding-invalid'],
     ['an element of group 2', { TransferSyntaxUID: '1.2' }, 'encoding-invalid'],
     ['no SOP Instance UID', { SOPInstanceUID: undefined }, 'encoding-invalid'],
+    [
+      'more than 65534 bytes under a short length',
+      { ContourData: Array.from({ length: 20_000 }, () => 12.5) },
+      'encoding-invalid',
+    ],
+    ['a representation that would come out as another', { SelectorSVValue: -5 }, 'encoding-invalid'],
   ])('%s is refused', (_what, input, code) => {
     expect(() => write(input)).toThrow(expect.objectContaining({ code }));
   });
@@ -198,6 +205,23 @@ describe('writing', () => {
     );
     expect(() => write({}, { transferSyntax: '1.2.840.10008.1.2' })).toThrow(
       expect.objectContaining({ code: 'encoding-invalid' }),
+    );
+  });
+});
+
+describe('any text', () => {
+  const group = fc
+    .string({ unit: 'grapheme', maxLength: 40 })
+    .map((t) => t.replace(/[\^=\\\p{C}]/gu, '').trim())
+    .filter((t) => [...t].length <= 64);
+
+  it('that a name may hold is read back as it was', () => {
+    fc.assert(
+      fc.property(group, group, group, (alphabetic, ideographic, phonetic) => {
+        const name = [alphabetic, ideographic, phonetic].join('=').replace(/=+$/, '');
+        expect(personName(inspectPart10(write({ PatientName: name })).attributes, 'PatientName')).toBe(name);
+      }),
+      { numRuns: 200 },
     );
   });
 });
