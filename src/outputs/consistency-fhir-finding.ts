@@ -2,7 +2,8 @@ import { codeSystem } from '../fhir/index.ts';
 import type { Code } from '../base/index.ts';
 import type { Finding } from '../findings/index.ts';
 import type { FhirRead, SayFhir } from './consistency-fhir-rules.ts';
-import { aiSystem, componentCodes, sentenceCode } from './fhir-common.ts';
+import { aiSystem } from './fhir-common.ts';
+import { componentCodes, sentenceCode } from './fhir-observation.ts';
 import { codeToken, list, node, str, type Node } from './fhir-nodes.ts';
 
 /** One Observation against its finding in draft and SR. */

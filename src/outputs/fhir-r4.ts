@@ -6,7 +6,6 @@ import {
   fhirContext,
   identifierOf,
   modalityCoding,
-  observation,
   provenance,
   ref,
   reportBase,
@@ -17,6 +16,7 @@ import {
   studyIdentifiers,
   type FhirContext,
 } from './fhir-common.ts';
+import { observation } from './fhir-observation.ts';
 import type { DicomObject, EncodingInput } from './types.ts';
 
 /**

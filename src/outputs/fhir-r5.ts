@@ -5,7 +5,6 @@ import {
   fhirContext,
   identifierOf,
   modalityCoding,
-  observation,
   provenance,
   ref,
   reportBase,
@@ -15,6 +14,7 @@ import {
   studyIdentifiers,
   type FhirContext,
 } from './fhir-common.ts';
+import { observation } from './fhir-observation.ts';
 import { attachment } from './fhir-r4.ts';
 import type { DicomObject, EncodingInput } from './types.ts';
 

@@ -63,13 +63,11 @@ function figuresOf({ draft }: EncodingInput): readonly FigureOf[] {
 // — patient, study, what was read —
 
 function factList(input: EncodingInput, { patient, accession, startedText, modalities }: StudyFacts): string {
-  const born = [patient.birthDate === undefined ? '' : dayForPeople(patient.birthDate), patient.sex]
-    .filter((t) => t !== '')
-    .join(', ');
+  const born = [patient.birthDate === undefined ? 'unknown' : dayForPeople(patient.birthDate), patient.sex];
   const facts: [string, string][] = [
     ['Patient', patient.names.join(' · ') || 'no name'],
     ['ID', patient.id === '' ? 'none' : patient.issuer === '' ? patient.id : `${patient.id} (${patient.issuer})`],
-    ['Born', born || 'unknown'],
+    ['Born', born.filter((t) => t !== '').join(', ')],
     ['Accession', accession || 'none'],
     [
       'Study',

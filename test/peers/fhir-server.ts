@@ -91,7 +91,9 @@ function requestOf(req: Request): FhirRequest {
     params: {},
     query: req.query as FhirRequest['query'],
     headers: req.headers,
-    config: { transactions: true },
+    // With its transactions on, medplum refuses more than 8 conditional creates in one Bundle. Off (its default), it takes
+    // the entries one after the other, links rewritten, and reports each.
+    config: { transactions: false },
   };
 }
 
