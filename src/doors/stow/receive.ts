@@ -1,4 +1,4 @@
-import { parseDicom } from 'dicom-parser';
+import dicomParser from 'dicom-parser';
 import { MIMEType } from 'node:util';
 import { asPlumblineError, isUid, PlumblineError } from '../../base/index.ts';
 import { inspectPart10 } from '../../dicom/index.ts';
@@ -116,7 +116,7 @@ function namesOf(file: Uint8Array): {
   readonly instanceUid: string | undefined;
 } {
   try {
-    const head = parseDicom(file, { untilTag: 'x0020000d' });
+    const head = dicomParser.parseDicom(file, { untilTag: 'x0020000d' });
     const uid = (...tags: string[]): string | undefined => tags.map((t) => head.string(t)).find(isUid);
     return { sopClass: uid('x00080016', 'x00020002'), instanceUid: uid('x00080018', 'x00020003') };
   } catch {

@@ -1,4 +1,4 @@
-import { Context, NativeCodecs } from 'dcmjs-codecs';
+import type { Context, NativeCodecs } from 'dcmjs-codecs';
 import type { Picture } from '../../base/index.ts';
 
 /** An RGB picture as baseline JPEG, quality 90. */
@@ -7,8 +7,8 @@ export async function encodeJpeg({
   height,
   rgb,
 }: Pick<Picture, 'width' | 'height' | 'rgb'>): Promise<Uint8Array> {
-  if (!NativeCodecs.isInitialized()) await NativeCodecs.initializeAsync({ logCodecsInfo: false });
-  const context = new Context({
+  const codecs = await loadCodecs();
+  const context = new codecs.Context({
     width,
     height,
     bitsAllocated: 8,
@@ -19,8 +19,21 @@ export async function encodeJpeg({
     photometricInterpretation: 'RGB',
     decodedBuffer: rgb,
   });
-  const { encodedBuffer } = NativeCodecs.encodeJpeg(context, { lossy: true, quality: 90 }) as {
-    encodedBuffer?: Uint8Array;
-  };
-  return encodedBuffer ?? context.getEncodedBuffer()!;
+  return codecs.NativeCodecs.encodeJpeg(context, { lossy: true, quality: 90 }).getEncodedBuffer()!;
+}
+
+interface Codecs {
+  readonly NativeCodecs: typeof NativeCodecs;
+  readonly Context: typeof Context;
+}
+let loaded: Promise<Codecs> | undefined;
+
+/** Loaded with the first picture: 15 MB that most servers never need. A CommonJS package: Node gives it as `default`. */
+function loadCodecs(): Promise<Codecs> {
+  loaded ??= import('dcmjs-codecs').then(async (imported: unknown) => {
+    const found = (imported as { default?: Codecs }).default ?? (imported as Codecs);
+    await found.NativeCodecs.initializeAsync();
+    return found;
+  });
+  return loaded;
 }
