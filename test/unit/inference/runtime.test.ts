@@ -109,7 +109,7 @@ describe('a model process', () => {
     expect(env.filter((name) => /TOKEN|SECRET|PASS|KEY|NODE_OPTIONS|VITEST/i.test(name))).toEqual([]);
   });
 
-  it('ends by itself when the parent is killed while it hangs', async () => {
+  it.skipIf(process.platform !== 'linux')('ends by itself when the parent is killed while it hangs', async () => {
     const script = `
       const { createRuntime, loadBundle } = await import(${JSON.stringify(join(root, 'src/inference/index.ts'))});
       const picture = { stack: 'k1', plane: 0, width: 1, height: 1, rgb: new Uint8Array(3), toSource: {}, window: '' };
@@ -122,14 +122,12 @@ describe('a model process', () => {
     const pid = Number(
       await new Promise<string>((resolve) => parent.stdout.once('data', (d: Buffer) => resolve(d.toString()))),
     );
-    const running = (): boolean => {
-      try {
-        return process.kill(pid, 0);
-      } catch {
-        return false;
-      }
+    // A dead process that nobody has waited for yet is still in the table, as a zombie.
+    const running = async (): Promise<boolean> => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      return stat !== '' && !/\) [ZX] /.test(stat);
     };
-    expect(running()).toBe(true);
+    expect(await running()).toBe(true);
     parent.kill('SIGKILL');
     await expect.poll(running, { timeout: 20_000 }).toBe(false);
     for (const left of await readdir(tempDir)) await rm(join(tempDir, left), { recursive: true });
@@ -207,7 +205,7 @@ describe('the real model process', () => {
   const real = new URL('../../../src/inference/child.ts', import.meta.url);
 
   it('is killed when it uses more memory than allowed, and the error says so', async () => {
-    const large = pictureOf(noise(2, 5000, 5000));
+    const large = pictureOf(noise(2, 2500, 2500));
     const work = async () =>
       (await start({ entry: real, memoryMb: 50 })).answer([large, large, large], { task: 'report' });
     await expect(work()).rejects.toMatchObject({
@@ -218,7 +216,8 @@ describe('the real model process', () => {
 
   it('hands large masks over, in the size of the picture', async () => {
     const r = await start({ entry: real });
-    const [answer] = await r.answer([pictureOf(noise(2, 6000, 6000))], { task: 'segment', slots: { target: 'liver' } });
+    const flat = { width: 6000, height: 6000, rgb: new Uint8Array(108_000_000).fill(100) };
+    const [answer] = await r.answer([pictureOf(flat)], { task: 'segment', slots: { target: 'liver' } });
     expect(answer!.masks.map((m) => [m?.width, m?.height, m?.bits.length])).toEqual(
       answer!.masks.map(() => [6000, 6000, 4_500_000]),
     );
