@@ -3,7 +3,10 @@ import { schemaProblems, type MaskPlane } from '../../../src/base/index.ts';
 import { checkDraft, draftSchema } from '../../../src/findings/index.ts';
 import { sampleDraft, type SampleOptions } from '../../builders/draft.ts';
 
-type Loose = { -readonly [K in string]: Loose } & Loose[] & string & number;
+/** A draft whose parts can be spoilt. */
+interface Loose {
+  [key: string]: Loose;
+}
 const sample = () => {
   const { draft, masks } = sampleDraft();
   const bits = new Map(
@@ -105,7 +108,11 @@ describe('checkDraft', () => {
         Object.assign(s.draft['masks']![1]!, { keyPlane: 0 });
       },
     ],
-    ['a stack that lost a plane', /k1: 6 planes/, (s) => s.draft['stacks']![0]!['planes']!.pop()],
+    [
+      'a stack that lost a plane',
+      /k1: 6 planes/,
+      (s) => (s.draft['stacks']![0]!['planes'] as unknown as unknown[]).pop(),
+    ],
     [
       'coverage of more than there is',
       /coverage: 7 of 6/,
