@@ -185,6 +185,24 @@ describe('a lease', () => {
     expect(await events(key)).toEqual(['created', 'claimed', 'claimed', 'answered', 'drafted', 'encoded']);
   });
 
+  it('that was lost lets a stage record nothing, even while the next worker is in the middle', async () => {
+    const key = await enqueue();
+    const [wakeFirst, wakeSecond] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const firstStages = stubStages((stage) => (stage === 'draft' ? wakeFirst.promise : Promise.resolve()));
+    const first = t.work.runOne(firstStages, 'first');
+    await expect.poll(() => firstStages.begun).toEqual(['answer', 'draft']);
+    t.clock.advance(leaseMs + 1);
+    const secondStages = stubStages((stage) => (stage === 'encode' ? wakeSecond.promise : Promise.resolve()));
+    const second = t.work.runOne(secondStages, 'second');
+    await expect.poll(() => secondStages.begun).toEqual(['draft', 'encode']);
+    const recorded = (await item(key)).outputs.draft;
+    wakeFirst.resolve();
+    expect(await first).toMatchObject({ state: 'claimed', outputs: { draft: recorded } });
+    expect(firstStages.begun).toEqual(['answer', 'draft']);
+    wakeSecond.resolve();
+    expect(await second).toMatchObject({ state: 'drafted', outputs: { draft: recorded } });
+  });
+
   it('is renewed while the worker lives', async () => {
     const short = openWork({ ...t, log: silentLog, leaseMs: 30 });
     const key = await enqueue();
