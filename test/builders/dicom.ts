@@ -233,7 +233,14 @@ export function us(...values: readonly number[]): Uint8Array {
 export function rawImagePixel(
   rows: number,
   columns: number,
-  more: { samples?: number; photometric?: string; bits?: number; frames?: number } = {},
+  more: {
+    samples?: number;
+    photometric?: string;
+    bits?: number;
+    stored?: number;
+    signed?: boolean;
+    frames?: number;
+  } = {},
 ): RawSpec[] {
   const bits = more.bits ?? 8;
   return [
@@ -243,9 +250,9 @@ export function rawImagePixel(
     { tag: '00280010', vr: 'US', value: us(rows) },
     { tag: '00280011', vr: 'US', value: us(columns) },
     { tag: '00280100', vr: 'US', value: us(bits) },
-    { tag: '00280101', vr: 'US', value: us(bits) },
-    { tag: '00280102', vr: 'US', value: us(bits - 1) },
-    { tag: '00280103', vr: 'US', value: us(0) },
+    { tag: '00280101', vr: 'US', value: us(more.stored ?? bits) },
+    { tag: '00280102', vr: 'US', value: us((more.stored ?? bits) - 1) },
+    { tag: '00280103', vr: 'US', value: us(more.signed ? 1 : 0) },
   ];
 }
 

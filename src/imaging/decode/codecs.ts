@@ -3,7 +3,14 @@ import type { Context, log, NativeCodecs } from 'dcmjs-codecs';
 import { checkRle, j2kHeader, jpegHeader, jxlSize, type StreamHeader } from './headers.ts';
 import { decodeNative } from './native.ts';
 import { DecodeProblem } from './problem.ts';
-import { decodedBytes, storedValues, type DecodedFrame, type FrameJob, type PixelDescription } from './pixels.ts';
+import {
+  decodedBytes,
+  storedValues,
+  widened,
+  type DecodedFrame,
+  type FrameJob,
+  type PixelDescription,
+} from './pixels.ts';
 
 /**
  * Decode one frame of any transfer syntax that is readable.
@@ -37,41 +44,63 @@ const codecs: readonly Codec[] = [
 async function decodeJpeg(job: FrameJob, lossy: boolean): Promise<DecodedFrame> {
   const header = jpegHeader(job.bytes);
   checkHeader(header, job.description);
-  const { photometric } = job.description;
+  const { photometric, samples } = job.description;
   // The stream's own markers win over a data set that says RGB of a YCbCr stream, or the reverse.
-  const colour =
-    job.description.samples === 1
-      ? photometric
-      : ((lossy ? header.colour : undefined) ?? photometric.replace('_422', ''));
-  return runCodec('decodeJpeg', job, colour);
+  const marked = lossy && samples === 3 ? header.colour : undefined;
+  return runCodec('decodeJpeg', job, { ...plain(job, header), photometric: marked ?? spread(photometric) });
 }
 
-function decodeJpegLs(job: FrameJob): Promise<DecodedFrame> {
-  checkHeader(jpegHeader(job.bytes), job.description);
-  return runCodec('decodeJpegLs', job, job.description.photometric.replace('_422', ''));
+async function decodeJpegLs(job: FrameJob): Promise<DecodedFrame> {
+  const header = jpegHeader(job.bytes);
+  checkHeader(header, job.description);
+  return runCodec('decodeJpegLs', job, plain(job, header));
 }
 
-function decodeJ2k(job: FrameJob, codec: 'decodeJpeg2000' | 'decodeHtJpeg2000'): Promise<DecodedFrame> {
+async function decodeJ2k(job: FrameJob, codec: 'decodeJpeg2000' | 'decodeHtJpeg2000'): Promise<DecodedFrame> {
   const header = j2kHeader(job.bytes);
   checkHeader(header, job.description);
-  const { photometric, signed, bitsAllocated } = job.description;
+  const { photometric, signed } = job.description;
   // Where stream and data set differ on the sign, the stream's bits in its own precision are meant as the data set says.
   // Otherwise all bits count: lossy streams may lie a little beyond Bits Stored, and must not wrap around.
-  const bits: number = header.signed === signed ? bitsAllocated : header.precision;
+  const bits = header.signed === signed ? 32 : header.precision;
   // The decoder undoes the component transform.
-  const colour = photometric === 'YBR_RCT' || photometric === 'YBR_ICT' ? 'RGB' : photometric.replace('_422', '');
-  return runCodec(codec, job, colour, bits);
+  const undone = header.transformed || photometric === 'YBR_RCT' || photometric === 'YBR_ICT';
+  return runCodec(codec, job, { precision: header.precision, bits, photometric: undone ? 'RGB' : spread(photometric) });
 }
 
-function decodeJxl(job: FrameJob): Promise<DecodedFrame> {
+async function decodeJxl(job: FrameJob): Promise<DecodedFrame> {
   checkSize(jxlSize(job.bytes), job.description);
-  return runCodec('decodeJpegXl', job, job.description.samples === 3 ? 'RGB' : job.description.photometric);
+  const { samples, photometric, bitsStored } = job.description;
+  return runCodec('decodeJpegXl', job, {
+    precision: bitsStored,
+    bits: 32,
+    photometric: samples === 3 ? 'RGB' : photometric,
+  });
 }
 
-function decodeRle(job: FrameJob): Promise<DecodedFrame> {
-  const { samples, bitsAllocated, rows, columns } = job.description;
+async function decodeRle(job: FrameJob): Promise<DecodedFrame> {
+  const { samples, bitsAllocated, bitsStored, rows, columns, photometric } = job.description;
   checkRle(job.bytes, (samples * bitsAllocated) >> 3, rows * columns);
-  return runCodec('decodeRle', job, job.description.photometric);
+  return runCodec('decodeRle', job, { precision: bitsAllocated, bits: bitsStored, photometric });
+}
+
+/** How the words of a codec are to be understood. */
+interface Reading {
+  /** Bits of a sample in the stream. */
+  readonly precision: number;
+  /** How many low bits of a word count, the highest being the sign. */
+  readonly bits: number;
+  readonly photometric: string;
+}
+
+/** JPEG and JPEG-LS know no sign: signed values are their two's complement in the stream's precision. */
+function plain({ description }: FrameJob, { precision }: StreamHeader): Reading {
+  return { precision, bits: precision, photometric: spread(description.photometric) };
+}
+
+/** Codecs give chroma for every pixel. */
+function spread(photometric: string): string {
+  return photometric.replace('_422', '');
 }
 
 function checkHeader(header: StreamHeader, description: PixelDescription): void {
@@ -92,31 +121,27 @@ function checkSize(
 
 type CodecName = 'decodeJpeg' | 'decodeJpegLs' | 'decodeJpeg2000' | 'decodeHtJpeg2000' | 'decodeJpegXl' | 'decodeRle';
 
-async function runCodec(
-  name: CodecName,
-  job: FrameJob,
-  photometric: string,
-  bits: number = job.description.bitsAllocated,
-): Promise<DecodedFrame> {
-  const { rows, columns, samples, bitsStored, signed } = job.description;
-  const bytes = callCodec(await nativeCodecs(), name, job);
-  const expected = decodedBytes(job.description);
-  if (bytes.length !== expected) throw contradiction(`${bytes.length} decoded bytes in place of ${expected}`);
-  return {
-    rows,
-    columns,
-    samples,
-    bitsStored,
-    signed,
-    photometric,
-    values: storedValues(bytes, job.description, bits),
+async function runCodec(name: CodecName, job: FrameJob, reading: Reading): Promise<DecodedFrame> {
+  const { rows, columns, samples, bitsAllocated, bitsStored, signed } = job.description;
+  // A codec fills bytes for streams of up to 8 bits, whatever Bits Allocated says.
+  const word = reading.precision <= 8 ? 8 : reading.precision <= 16 ? 16 : 32;
+  const description: PixelDescription = {
+    ...job.description,
+    bitsAllocated: word,
+    bitsStored: Math.min(bitsStored, word),
   };
+  const bytes = callCodec(await nativeCodecs(), name, job.bytes, description);
+  const expected = decodedBytes(description);
+  if (bytes.length !== expected) throw contradiction(`${bytes.length} decoded bytes in place of ${expected}`);
+  const values = widened(storedValues(bytes, description, reading.bits), bitsAllocated);
+  return { rows, columns, samples, bitsStored, signed, photometric: reading.photometric, values };
 }
 
 function callCodec(
   { NativeCodecs, Context }: Module,
   name: CodecName,
-  { bytes, description }: FrameJob,
+  bytes: Uint8Array,
+  description: PixelDescription,
 ): Uint8Array<ArrayBuffer> {
   const context = new Context({
     width: description.columns,

@@ -9,6 +9,8 @@ export interface StreamHeader {
   readonly precision: number;
   /** JPEG 2000 only. */
   readonly signed?: boolean;
+  /** JPEG 2000 only: a component transform to RGB is undone by the decoder (T.800 A.6.1). */
+  readonly transformed?: boolean;
   /** JPEG only: what the stream's own markers say of its colours. */
   readonly colour?: 'RGB' | 'YBR_FULL';
 }
@@ -100,8 +102,15 @@ export function j2kHeader(file: Uint8Array): StreamHeader {
   const size = bytes[42]!;
   if (tileWidth === 0 || tileHeight === 0 || Math.ceil(right / tileWidth) * Math.ceil(bottom / tileHeight) > 65535)
     throw broken('a JPEG 2000 stream with too many tiles');
-  checkTileParts(bytes);
-  return { rows: bottom - top, columns: right - left, components, precision: (size & 0x7f) + 1, signed: size >= 0x80 };
+  const transformed = checkTileParts(bytes);
+  return {
+    rows: bottom - top,
+    columns: right - left,
+    components,
+    precision: (size & 0x7f) + 1,
+    signed: size >= 0x80,
+    transformed,
+  };
 }
 
 /** The contiguous codestream box of a JP2 file (T.800 annex I), or the bytes themselves. */
@@ -117,21 +126,26 @@ function codestream(file: Uint8Array): Uint8Array {
   throw broken('a JP2 file without a codestream');
 }
 
-function checkTileParts(bytes: Uint8Array): void {
+/** @returns whether COD names a component transform */
+function checkTileParts(bytes: Uint8Array): boolean {
   const view = viewOf(bytes);
   let at = 2;
+  let transformed = false;
   while (at + 4 <= bytes.length && view.getUint16(at) !== 0xff90) {
     if (bytes[at] !== 0xff) throw broken('a JPEG 2000 marker is missing');
+    if (bytes[at + 1] === 0x52) transformed = bytes[at + 8] === 1;
     at += 2 + view.getUint16(at + 2);
   }
   while (at + 12 <= bytes.length && view.getUint16(at) === 0xff90) {
     const length = view.getUint32(at + 6);
-    if (length === 0) return; // the last tile-part runs to EOC
+    if (length === 0) return transformed; // the last tile-part runs to EOC
     if (length < 14) throw broken('a JPEG 2000 tile-part without length');
     at += length;
   }
-  if (at + 2 > bytes.length || view.getUint16(at) !== 0xffd9)
+  if (at + 2 > bytes.length || view.getUint16(at) !== 0xffd9) {
     throw broken('a JPEG 2000 stream is cut: a tile-part or EOC is missing');
+  }
+  return transformed;
 }
 
 /**

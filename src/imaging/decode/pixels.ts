@@ -71,3 +71,11 @@ export function storedValues(
   if (bits < size) for (let i = 0; i < values.length; i++) result[i] = (values[i]! << shift) >> shift;
   return result;
 }
+
+/** The same values in an array of Bits Allocated. */
+export function widened(values: StoredValues, bitsAllocated: number): StoredValues {
+  if (values.BYTES_PER_ELEMENT * 8 >= bitsAllocated) return values;
+  const signed = values instanceof Int8Array || values instanceof Int16Array;
+  if (bitsAllocated === 16) return signed ? Int16Array.from(values) : Uint16Array.from(values);
+  return signed ? Int32Array.from(values) : Uint32Array.from(values);
+}

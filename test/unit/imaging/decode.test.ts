@@ -132,6 +132,43 @@ describe.skipIf(missing('shared'))('colour', () => {
   });
 });
 
+describe.skipIf(missing('shared'))('streams whose precision is not Bits Allocated', () => {
+  const streams = ['4.50/grey', '4.70/sc-rgb', '4.81/grey8', '4.90/rgb-rct', '4.91/rgb-gdcm', '4.110/rgb', '4.201/rgb'];
+  it.each(streams)('8 bits in words of 16: %s', async (name) => {
+    const file = load(`dicom/transfer-syntax/1.2.840.10008.1.2.${name}.dcm`);
+    const [narrow] = await decodeAll(file); // proved above
+    const encoded = readFrames(file);
+    const { rows, columns, samples } = narrow!;
+    const photometric = encoded.description['00280004']!.Value![0] as string;
+    const image = rawImagePixel(rows, columns, { samples, photometric, bits: 16, stored: 8 });
+    const pixels = { tag: '7FE00010', vr: 'OB', value: '', fragments: [new Uint8Array(), encoded.frame(0).bytes] };
+    const [wide] = await decodeAll(rawPart10([...image, pixels], { transferSyntax: encoded.transferSyntax }));
+    expect(wide!.values).toBeInstanceOf(Uint16Array);
+    expect(difference(wide!.values, narrow!.values).max).toBe(0);
+  });
+
+  it.skipIf(missing('python'))('signed values in a JPEG-LS stream of 12 bits', async () => {
+    const values = Array.from({ length: 1024 }, (_, i) => i * 4 - 2048);
+    const { stdout, stderr } = await python(
+      `
+import base64, jpeg_ls, numpy
+values = (numpy.arange(1024) * 4 - 2048) & 0xfff
+print(base64.b64encode(bytes(jpeg_ls.encode_buffer(values.astype('<u2').tobytes(), 32, 32, 1, 12))).decode())
+`,
+    );
+    expect(stderr).toBe('');
+    const image = rawImagePixel(32, 32, { bits: 16, stored: 12, signed: true });
+    const pixels = {
+      tag: '7FE00010',
+      vr: 'OB',
+      value: '',
+      fragments: [new Uint8Array(), Buffer.from(stdout, 'base64')],
+    };
+    const [frame] = await decodeAll(rawPart10([...image, pixels], { transferSyntax: '1.2.840.10008.1.2.4.80' }));
+    expect(frame!.values).toEqual(new Int16Array(values));
+  });
+});
+
 describe('native pixels', () => {
   it('of one bit are 0 and 1, frames beginning inside of bytes', async () => {
     const pixel = (x: number, y: number, frame: number): number => ((x * 3 + y * 5 + frame) % 7 === 0 ? 1 : 0);
