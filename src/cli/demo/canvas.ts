@@ -34,16 +34,20 @@ export function chance(seed: number): Chance {
 
 /** A plane from a function of column and row. */
 export function plane(at: (x: number, y: number) => number): Plane {
-  return Float32Array.from({ length: pixels }, (_, i) => at(i % side, Math.floor(i / side)));
+  const p = new Float32Array(pixels);
+  for (let y = 0, i = 0; y < side; y++) for (let x = 0; x < side; x++) p[i++] = at(x, y);
+  return p;
 }
 
 export function mask(at: (x: number, y: number) => boolean): Mask {
-  return Uint8Array.from({ length: pixels }, (_, i) => (at(i % side, Math.floor(i / side)) ? 1 : 0));
+  const m = new Uint8Array(pixels);
+  for (let y = 0, i = 0; y < side; y++) for (let x = 0; x < side; x++) m[i++] = at(x, y) ? 1 : 0;
+  return m;
 }
 
 /** Random texture of unit deviation, its grain `sigma` pixels wide, without seams at the rim. */
 export function texture(r: Chance, sigma: number): Plane {
-  let t: Plane = Float32Array.from({ length: pixels }, () => r.normal());
+  let t = plane(() => r.normal());
   if (sigma > 0) for (let pass = 0; pass < 3; pass++) t = boxBlur(t, Math.max(1, Math.round(sigma)));
   const mean = t.reduce((sum, v) => sum + v, 0) / pixels;
   const deviation = Math.sqrt(t.reduce((sum, v) => sum + (v - mean) ** 2, 0) / pixels);
@@ -55,12 +59,12 @@ function boxBlur(p: Plane, reach: number): Plane {
   const once = (src: Plane, step: number, line: number): Plane => {
     const out = new Float32Array(pixels);
     for (let l = 0; l < side; l++) {
-      const at = (i: number): number => src[l * line + ((i + side) % side) * step]!;
+      const first = l * line;
       let sum = 0;
-      for (let i = -reach; i <= reach; i++) sum += at(i);
+      for (let i = -reach; i <= reach; i++) sum += src[first + ((i + side) % side) * step]!;
       for (let i = 0; i < side; i++) {
-        out[l * line + i * step] = sum;
-        sum += at(i + reach + 1) - at(i - reach);
+        out[first + i * step] = sum;
+        sum += src[first + ((i + reach + 1) % side) * step]! - src[first + ((i - reach + side) % side) * step]!;
       }
     }
     return out;
@@ -170,12 +174,18 @@ export function soft(m: Mask, sigma: number): Plane {
 }
 
 function window(m: Mask, margin: number): { x: number; y: number; width: number; height: number } | undefined {
-  let [x0, y0, x1, y1] = [side, side, -1, -1];
-  m.forEach((v, i) => {
-    if (!v) return;
-    const [x, y] = [i % side, Math.floor(i / side)];
-    [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
-  });
+  let x0 = side;
+  let y0 = side;
+  let x1 = -1;
+  let y1 = -1;
+  for (let y = 0, i = 0; y < side; y++)
+    for (let x = 0; x < side; x++)
+      if (m[i++]) {
+        x0 = Math.min(x0, x);
+        x1 = Math.max(x1, x);
+        y0 = Math.min(y0, y);
+        y1 = y;
+      }
   if (x1 < 0) return undefined;
   const [x, y] = [Math.max(0, x0 - margin), Math.max(0, y0 - margin)];
   return { x, y, width: Math.min(side, x1 + margin + 1) - x, height: Math.min(side, y1 + margin + 1) - y };

@@ -1,6 +1,6 @@
 import { derivedUid } from '../../base/index.ts';
 import { dataset, writePart10, type DatasetInput } from '../../dicom/index.ts';
-import { ctVolume, phantom } from './phantoms.ts';
+import { ctVolume, demoSeeds, phantom } from './phantoms.ts';
 
 /** One synthetic study of the demo: what it is, in words, and its Part 10 files. */
 export interface DemoStudy {
@@ -154,8 +154,13 @@ function dermStudy(): DemoStudy {
   return { title: 'dermoscopy photograph', studyUid: derivedUid('demo', common.kind, 'study'), files: [file] };
 }
 
-/** Seeds of phantoms of which the tiny bundle says something true (checked by a test). */
-const demoSeed = { ct: 1, us: 1, xray: 1, derm: 1 };
+/** The first of the seeds whose phantom the demonstration bundle reads rightly (test/golden holds that). */
+const demoSeed = {
+  ct: demoSeeds.ctVolume[0]!.seed,
+  us: demoSeeds.us[0]!.seed,
+  xray: demoSeeds.xray[1]!.seed,
+  derm: demoSeeds.derm[0]!.seed,
+};
 
 function instance(
   common: Common,
