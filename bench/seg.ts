@@ -41,17 +41,16 @@ async function compare(segments: number, folder: string): Promise<void> {
   const other = await startHighdicom(file, segments);
   const ours: number[] = [];
   const theirs: number[] = [];
-  let bytes = 0;
   for (let turn = 0; turn <= turns; turn++) {
     const start = performance.now();
-    bytes = encodeSeg(input)[0]!.bytes.length;
+    const { bytes } = encodeSeg(input)[0]!;
     const mine = performance.now() - start;
     const their = await other.encode();
     if (turn > 0) {
       ours.push(mine);
       theirs.push(their.ms);
     }
-    if (turn === 0) console.log(`${segments} segments: ours ${bytes} bytes, highdicom ${their.bytes} bytes`);
+    if (turn === 0) console.log(`${segments} segments: ours ${bytes.length} bytes, highdicom ${their.bytes} bytes`);
   }
   other.stop();
   const [a, b] = [median(ours), median(theirs)];
