@@ -171,6 +171,10 @@ function checkMasks({ of, context, set, maskType }: FhirRead, say: SayFhir): voi
     say('PL-FHIR-009', `${of(maskType).length} mask resources for ${draft.masks.length} masks`);
   for (const mask of draft.masks) {
     const seg = segOf(set.segs, mask);
+    const finding = draft.findings.find((f) => f.id === mask.finding);
+    if (seg && segSaid(seg).get(mask.segment) !== finding?.trackingUid) {
+      say('PL-FHIR-008', `segment ${mask.segment} has another Tracking UID than finding ${mask.finding}`);
+    }
     const key = context.keys.mask(mask);
     const resource = of(maskType).find((e) =>
       list(e.resource, 'identifier').some((i) => str(i, 'value') === key.value),
@@ -179,12 +183,9 @@ function checkMasks({ of, context, set, maskType }: FhirRead, say: SayFhir): voi
       say('PL-FHIR-009', `mask ${mask.id} has no ${maskType}`);
       continue;
     }
-    const finding = draft.findings.find((f) => f.id === mask.finding);
     const named = maskType === 'ImagingSelection' ? selected(resource) : attached(resource);
     if (named.segment !== String(mask.segment) || !named.where.includes(seg.instanceUid))
       say('PL-FHIR-009', `${maskType} of mask ${mask.id} does not name segment ${mask.segment} of its SEG`);
-    if (segSaid(seg).get(mask.segment) !== finding?.trackingUid)
-      say('PL-FHIR-008', `segment ${mask.segment} has another Tracking UID than finding ${mask.finding}`);
   }
 }
 
