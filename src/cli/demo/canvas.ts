@@ -122,10 +122,12 @@ export function outline(r: Chance, irregular: number, aspect: number): Outline {
   const stretch = Math.sqrt(aspect);
   return (cx, cy, radius) =>
     mask((x, y) => {
-      const [dx, dy] = [x - cx, y - cy];
+      const dx = x - cx;
+      const dy = y - cy;
       const u = (dx * Math.cos(turn) + dy * Math.sin(turn)) / stretch;
       const v = (dy * Math.cos(turn) - dx * Math.sin(turn)) * stretch;
-      return Math.hypot(u, v) <= radius * rim(Math.atan2(v, u));
+      const far = Math.sqrt(u * u + v * v);
+      return far <= radius * 1.6 && far <= radius * rim(Math.atan2(v, u));
     });
 }
 

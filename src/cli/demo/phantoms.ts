@@ -45,7 +45,6 @@ export const demoSeeds: Readonly<
   ctVolume: [
     { seed: 5, shows: ['liver lesion'] },
     { seed: 6, shows: ['liver lesion'] },
-    { seed: 4, shows: ['liver lesion'] },
   ],
   ct: [
     { seed: 12, shows: ['liver lesion'] },
