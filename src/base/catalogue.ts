@@ -1,4 +1,9 @@
-import type { ErrorClass } from './errors.ts';
+/**
+ * What happens next, decided nowhere else:
+ * `reject` the sender's fault, answered in its protocol · `hold` a person must look · `retry` peer or resource trouble,
+ * tried again later · `bug` ours.
+ */
+export type ErrorClass = 'reject' | 'hold' | 'retry' | 'bug';
 
 export interface CatalogueEntry {
   readonly class: ErrorClass;
@@ -73,7 +78,11 @@ export const catalogue = {
     cause: 'Study, Series or SOP Instance UID, or the SOP Class UID, is missing or no legal UID.',
     remedy: 'Correct the object at its source.',
   },
-  'class-mismatch': { class: 'reject', cause: 'Group 2 names another SOP class than the data set.', remedy: 'Correct the object at its source.' },
+  'class-mismatch': {
+    class: 'reject',
+    cause: 'Group 2 names another SOP class than the data set.',
+    remedy: 'Correct the object at its source.',
+  },
   'class-not-storable': {
     class: 'reject',
     cause: 'Objects of this SOP class are not stored.',
@@ -210,8 +219,16 @@ export const catalogue = {
     cause: 'The model process ended.',
     remedy: 'It is tried once more, then held; see the exit reason.',
   },
-  'prompt-invalid': { class: 'reject', cause: 'The prompt is empty, or holds a control token of the bundle.', remedy: 'Ask in plain words, without the markup of the model.' },
-  'runtime-closed': { class: 'retry', cause: 'The model was stopped while it worked, because the program ends.', remedy: 'Nothing: the work is done after the next start.' },
+  'prompt-invalid': {
+    class: 'reject',
+    cause: 'The prompt is empty, or holds a control token of the bundle.',
+    remedy: 'Ask in plain words, without the markup of the model.',
+  },
+  'runtime-closed': {
+    class: 'retry',
+    cause: 'The model was stopped while it worked, because the program ends.',
+    remedy: 'Nothing: the work is done after the next start.',
+  },
   'prompt-too-long': {
     class: 'reject',
     cause: 'The prompt has more tokens than the bundle takes.',

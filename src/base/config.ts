@@ -82,7 +82,7 @@ export const configSchema = {
         organization: { type: 'string', default: 'Not configured' },
         idBase: {
           type: 'string',
-          default: 'urn:plumbline',
+          default: 'https://site.invalid/plumbline',
           description: 'Base of FHIR identifier systems, e.g. https://hospital.example/plumbline.',
         },
         installationId: {

@@ -1,11 +1,4 @@
-import { catalogue, type ErrorCode } from './catalogue.ts';
-
-/**
- * What happens next, decided nowhere else:
- * `reject` the sender's fault, answered in its protocol · `hold` a person must look · `retry` peer or resource trouble,
- * tried again later · `bug` ours.
- */
-export type ErrorClass = 'reject' | 'hold' | 'retry' | 'bug';
+import { catalogue, type ErrorClass, type ErrorCode } from './catalogue.ts';
 
 /** The one error type. `message` names the thing, what was expected and what came; `remedy` says what to do. */
 export class PlumblineError extends Error {

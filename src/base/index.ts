@@ -9,5 +9,5 @@ export * from './checkpoint.ts';
 export * from './log.ts';
 export * from './schema.ts';
 export * from './config.ts';
-export { catalogue, type CatalogueEntry, type ErrorCode } from './catalogue.ts';
-export { PlumblineError, asPlumblineError, explainError, type ErrorClass } from './errors.ts';
+export { catalogue, type CatalogueEntry, type ErrorClass, type ErrorCode } from './catalogue.ts';
+export { PlumblineError, asPlumblineError, explainError } from './errors.ts';

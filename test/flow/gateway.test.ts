@@ -56,7 +56,7 @@ describe.skipIf(orthancMissing)('a gateway between Orthanc and a FHIR server', (
         delivery: { firstPauseSeconds: 0.2, maxPauseSeconds: 1 },
         destinations: [
           { name: 'pacs', kind: 'dicomweb', url: orthanc.dicomweb },
-          { name: 'ehr', kind: 'fhir', url: ehr.url },
+          { name: 'ehr', kind: 'fhir', url: ehr.url, patientSystem: 'urn:oid:1.2.3.4' },
         ],
       }),
     );
@@ -70,7 +70,7 @@ describe.skipIf(orthancMissing)('a gateway between Orthanc and a FHIR server', (
   it('delivers SEG and SR to the PACS and the report to the EHR, once, however often the study comes', async () => {
     await ehr.create({
       resourceType: 'Patient',
-      identifier: [{ system: 'PLUMBLINE-DEMO', value: 'DEMO-CT' }],
+      identifier: [{ system: 'urn:oid:1.2.3.4', value: 'DEMO-CT' }],
     } as never);
     expect((await stow(gateway.dicomweb, ct!.files)).status).toBe(200);
     const [draft] = await drafts(gateway, ct!.studyUid, 'delivered', 'held', 'failed');

@@ -22,6 +22,12 @@ export function checkCommand(): Command {
       };
       const config = configOf(options.config, true);
       say(true, 'configuration', options.config ?? defaultConfigFile);
+      const named = !config.site.idBase.includes('.invalid');
+      say(
+        named,
+        'site',
+        named ? config.site.organization : 'site.idBase is not set: identifiers in FHIR would not be yours',
+      );
       await checkDisk(config, say);
       await checkReading(config, say);
       await checkDestinations(config, say);

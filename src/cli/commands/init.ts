@@ -33,7 +33,7 @@ http:
 
 site:
   organization: My hospital
-  idBase: urn:plumbline          # e.g. https://hospital.example/plumbline
+  idBase: https://hospital.example/plumbline   # base of FHIR identifier systems: a URL that is yours
   installationId: plumbline-1
 
 gate:
