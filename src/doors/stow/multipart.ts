@@ -36,7 +36,7 @@ export async function* readMultipart(
   // The first delimiter needs no line end before it, so one is put there.
   const input = createInput(source, Buffer.from('\r\n'));
   const preamble = tooLargeAfter(limits.headerBytes, 'what stands before the first boundary');
-  let line = yield* discarding(untilDelimiter(input, delimiter, preamble));
+  let line = await skip(untilDelimiter(input, delimiter, preamble));
   for (let index = 1; line === 'next'; index++) {
     if (index > limits.parts) throw new PlumblineError('body-too-large', `more than ${limits.parts} parts`);
     const headers = await readHeaders(input, limits.headerBytes, index);
@@ -188,9 +188,7 @@ async function* readBody(
   content.end = yield* untilDelimiter(input, delimiter, count);
 }
 
-async function* discarding(
-  content: AsyncGenerator<Buffer, Delimiter, undefined>,
-): AsyncGenerator<never, Delimiter, undefined> {
+async function skip(content: AsyncGenerator<Buffer, Delimiter, undefined>): Promise<Delimiter> {
   for (;;) {
     const { done, value } = await content.next();
     if (done) return value;

@@ -1,8 +1,8 @@
 import dicomParser from 'dicom-parser';
 import { MIMEType } from 'node:util';
-import { asPlumblineError, isUid, PlumblineError } from '../../base/index.ts';
+import { asPlumblineError, isUid, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
 import { inspectPart10 } from '../../dicom/index.ts';
-import type { Blobs, StagedBlob } from '../../store/index.ts';
+import type { Blobs } from '../../store/index.ts';
 import type { Admission } from '../../studies/index.ts';
 import type { MultipartPart } from './multipart.ts';
 
@@ -16,9 +16,12 @@ export type Received =
       readonly error: PlumblineError;
     };
 
+/** A file up to this size is looked at before it is written; a larger one is read back from the disk. */
+const heldBytes = 8 << 20;
+
 /**
- * Stream one part to disk, then read it back and see what it is. Parts are taken one at a time, so that a request
- * never holds more than one file in memory. A part that is refused leaves no staged bytes.
+ * Take one part: what is refused leaves nothing behind, what is admitted is on its way to the disk. Parts are taken
+ * one at a time, so that a request never holds more than one file in memory, and small refused ones never reach the disk.
  *
  * @param studyUid of the URL, if it names one; an instance of another study is refused
  * @throws PlumblineError what ends the whole request: multipart-invalid, body-too-large, sender-…, disk-full
@@ -26,46 +29,61 @@ export type Received =
 export async function receivePart(part: MultipartPart, studyUid: string | undefined, blobs: Blobs): Promise<Received> {
   const unsupported = unsupportedPart(part);
   if (unsupported) return refuse(unsupported);
+  const chunks = part.body[Symbol.asyncIterator]();
+  const { held, more } = await hold(chunks);
+  const first = more ? undefined : inspect(held, studyUid, part.index);
+  if (first?.kind === 'refused') return first;
+
   const blob = await blobs.stage();
   try {
-    for await (const chunk of part.body) await blob.write(chunk);
+    await blob.write(held);
+    for (let next = more ? await chunks.next() : undefined; next && !next.done; next = await chunks.next()) {
+      await blob.write(next.value);
+    }
     const { digest, bytes } = await blob.finish();
-    const received = inspect(await blob.read(0, bytes), { digest, bytes }, blob, studyUid, part.index);
-    if (received.kind === 'refused') await blob.discard();
-    return received;
+    const file = first ?? inspect(await blob.read(0, bytes), studyUid, part.index);
+    if (file.kind === 'refused') {
+      await blob.discard();
+      return file;
+    }
+    const { attributes, identity } = file;
+    return { kind: 'admission', admission: { ref: { ...identity, digest, bytes }, attributes, blob } };
   } catch (thrown) {
     await blob.discard();
     throw thrown;
   }
 }
 
-function inspect(
-  file: Uint8Array,
-  stored: { readonly digest: string; readonly bytes: number },
-  blob: StagedBlob,
-  studyUid: string | undefined,
-  index: number,
-): Received {
+/** The beginning of a part, whole where it is small. */
+async function hold(chunks: AsyncIterator<Uint8Array>): Promise<{ readonly held: Buffer; readonly more: boolean }> {
+  const held: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes <= heldBytes) {
+    const { done, value } = await chunks.next();
+    if (done) return { held: Buffer.concat(held), more: false };
+    held.push(value);
+    bytes += value.length;
+  }
+  return { held: Buffer.concat(held), more: true };
+}
+
+type Inspected =
+  | { readonly kind: 'readable'; readonly identity: Identity; readonly attributes: DicomJson }
+  | Extract<Received, { kind: 'refused' }>;
+type Identity = Omit<InstanceRef, 'digest' | 'bytes'>;
+
+function inspect(file: Uint8Array, study: string | undefined, index: number): Inspected {
   try {
-    const {
-      attributes,
-      studyUid: study,
-      seriesUid,
-      instanceUid,
-      sopClass,
-      transferSyntax,
-      dataDigest,
-    } = inspectPart10(file, { undecodable: 'mark' });
-    if (studyUid !== undefined && study !== studyUid) {
-      const error = new PlumblineError(
-        'study-mismatch',
-        `the instance is of study ${study}, the URL names ${studyUid}`,
-        { where: instanceUid },
-      );
+    const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(file, {
+      undecodable: 'mark',
+    });
+    if (study !== undefined && study !== studyUid) {
+      const message = `the instance is of study ${studyUid}, the URL names ${study}`;
+      const error = new PlumblineError('study-mismatch', message, { where: instanceUid });
       return refuse(error, sopClass, instanceUid);
     }
-    const ref = { studyUid: study, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest, ...stored };
-    return { kind: 'admission', admission: { ref, attributes, blob } };
+    const identity = { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest };
+    return { kind: 'readable', identity, attributes };
   } catch (thrown) {
     // A defect of ours that one file brings to light (0110 processing failure) must not stop the others.
     const error = asPlumblineError(thrown);
@@ -75,7 +93,11 @@ function inspect(
   }
 }
 
-function refuse(error: PlumblineError, sopClass?: string, instanceUid?: string): Received {
+function refuse(
+  error: PlumblineError,
+  sopClass?: string,
+  instanceUid?: string,
+): Extract<Received, { kind: 'refused' }> {
   return { kind: 'refused', sopClass, instanceUid, error };
 }
 
