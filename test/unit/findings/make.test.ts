@@ -51,6 +51,8 @@ describe('joinPieces', () => {
     expect(join(piece(0, box(0, 4, 0, 4)), piece(1, box(3, 6, 3, 6)))).toEqual([[0, 1]]);
     expect(join(piece(0, box(0, 4, 0, 4)), piece(1, box(4, 6, 4, 6)))).toEqual([[0, 1]]);
     expect(join(piece(0, box(0, 4, 0, 4)), piece(1, box(5, 6, 4, 6)))).toEqual([[0], [1]]);
+    expect(join(piece(0, box(4, 6, 4, 6)), piece(1, box(0, 4, 0, 4)))).toEqual([[0, 1]]);
+    expect(join(piece(0, box(4, 6, 0, 4)), piece(1, box(0, 4, 4, 6)))).toEqual([[0, 1]]);
   });
   it('does not join other labels, planes further apart, or the two ends of a row', () => {
     expect(join(piece(0, box(0, 4, 0, 4)), piece(1, box(0, 4, 0, 4), 'b'))).toEqual([[0], [1]]);
