@@ -33,6 +33,7 @@ const modalities: Readonly<Record<string, string>> = {
   OP: 'Ophthalmic Photography',
   OPT: 'Ophthalmic Tomography',
   OCT: 'Optical Coherence Tomography',
+  OT: 'Other',
 };
 
 export function imageLibrary(input: EncodingInput, stacks: readonly Stack[]): DicomJson {
@@ -51,7 +52,8 @@ function group(input: EncodingInput, stack: Stack): DicomJson {
 }
 
 function shared(input: EncodingInput, stack: Stack): DicomJson[] {
-  const { grid, planes, modality } = stack;
+  const { grid, planes } = stack;
+  const modality = stack.modality || 'OT';
   const { placement, spacing } = grid;
   const source = sourceOf(input, planes[0]!.instanceUid);
   const acquired = 'HAS ACQ CONTEXT';
