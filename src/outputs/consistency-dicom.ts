@@ -63,6 +63,7 @@ const mayBecomeEmpty = new Set([
   'StudyDate',
   'StudyTime',
   'StudyID',
+  'AccessionNumber',
   'IssuerOfPatientID',
 ]);
 
@@ -90,7 +91,7 @@ function plausible(keyword: string, value: string): boolean {
   if (keyword.endsWith('Date')) return isDate(value);
   if (keyword.endsWith('Time')) return /^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$/.test(value);
   if (keyword === 'PatientSex') return ['M', 'F', 'O'].includes(value);
-  return value.length <= (keyword === 'StudyID' ? 16 : 64);
+  return [...value].length <= (keyword === 'StudyID' || keyword === 'AccessionNumber' ? 16 : 64);
 }
 
 function checkUids(input: EncodingInput, object: DicomObject, file: InspectedFile, say: Say): void {

@@ -77,7 +77,8 @@ const optional = [
 
 /**
  * Patient and study as the source says, text as it is there. An illegal optional value (an age of `45`) is left out,
- * an illegal date, time or sex becomes empty; a name or an identifier is never altered, the writer refuses it instead.
+ * an illegal date, time, sex, study id or accession number (some archives hold longer ones than SH takes) becomes empty,
+ * since the UIDs tie the objects to their study; the patient's name and id are never altered, the writer refuses instead.
  */
 export function patientAndStudy(source: DicomJson): DicomJson {
   const copied: { [tag: string]: DicomJson[string] } = {
@@ -88,7 +89,7 @@ export function patientAndStudy(source: DicomJson): DicomJson {
   for (const keyword of required) {
     const tag = tagOf(keyword);
     const element = source[tag];
-    const identity = keyword === 'PatientName' || keyword === 'PatientID' || keyword === 'AccessionNumber';
+    const identity = keyword === 'PatientName' || keyword === 'PatientID';
     const keep = element && (identity || isWritable({ [tag]: element }));
     copied[tag] = keep ? element : dataset({ [keyword]: [] })[tag]!;
   }
