@@ -19,23 +19,23 @@ const passedOn =
   /^(PATH|LANG|LC_.*|TZ|HOME|TMPDIR|TEMP|TMP|SYSTEMROOT|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|OMP_.*|XDG_CACHE_HOME|VK_.*)$/i;
 
 export function startChild(entry: URL, args: readonly string[]): Child {
-  const process_ = fork(fileURLToPath(entry), args, {
+  const forked = fork(fileURLToPath(entry), args, {
     serialization: 'advanced',
     execArgv: [],
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => passedOn.test(name))),
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let lastWords = '';
-  process_.stderr!.setEncoding('utf8').on('data', (text: string) => (lastWords = (lastWords + text).slice(-2000)));
+  forked.stderr!.setEncoding('utf8').on('data', (text: string) => (lastWords = (lastWords + text).slice(-2000)));
   const gone = new Promise<string>((resolve) => {
-    process_.once('error', (e) => resolve(e.message));
-    process_.once('close', (code, signal) => resolve(`${signal ?? `exit code ${code}`}${lastLine(lastWords)}`));
+    forked.on('error', (e) => resolve(e.message));
+    forked.once('close', (code, signal) => resolve(`${signal ?? `exit code ${code}`}${lastLine(lastWords)}`));
   });
   const kill = async (): Promise<void> => {
-    process_.kill('SIGKILL');
+    forked.kill('SIGKILL');
     await gone;
   };
-  return { kill, send: (order, seconds) => exchange(process_, gone, kill, order, seconds) };
+  return { kill, send: (order, seconds) => exchange(forked, gone, kill, order, seconds) };
 }
 
 async function exchange(

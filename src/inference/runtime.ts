@@ -60,7 +60,8 @@ export interface Runtime {
  * after three tries
  */
 export async function createRuntime(bundle: Bundle, options: RuntimeOptions = {}): Promise<Runtime> {
-  const o = { ...defaults(), ...options };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const o: Settled = { ...defaults(), ...given };
   const folder = await mkdtemp(join(o.tempDir, 'plumbline-'));
   const pool = new Restarting(bundle, o, folder);
   const { provider, notices } = await pool.start().catch(async (e: unknown) => {

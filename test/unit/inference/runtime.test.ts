@@ -162,6 +162,11 @@ describe('a runtime', () => {
     expect(b).toHaveLength(1);
   });
 
+  it('takes an option that is there but undefined as not given', async () => {
+    const r = await start({ seconds: undefined as unknown as number, recycleAfter: undefined as unknown as number });
+    expect(await r.answer([small], { task: 'report' })).toHaveLength(1);
+  });
+
   it('hands large pictures over unharmed', async () => {
     const r = await start();
     const large = pictureOf(noise(7, 2000, 1200));
