@@ -1,4 +1,5 @@
 import { catalogue, configSchema } from '../base/index.ts';
+import { codesSchema, presenceSchema, summarySchema } from '../findings/index.ts';
 import { routesSchema } from '../work/index.ts';
 
 /** Files of the repository that are printed from the program, so that they cannot drift: path to text. */
@@ -6,8 +7,15 @@ export function printedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/errors.md', errorsPage()],
     ['docs/configuration.md', configurationPage()],
-    ['mappings/routes.schema.json', `${JSON.stringify(routesSchema, null, 2)}\n`],
+    ['mappings/routes.schema.json', json(routesSchema)],
+    ['mappings/codes.schema.json', json(codesSchema)],
+    ['mappings/presence.schema.json', json(presenceSchema)],
+    ['docs/summary.schema.json', json(summarySchema)],
   ]);
+}
+
+function json(schema: object): string {
+  return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
 function errorsPage(): string {

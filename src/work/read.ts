@@ -103,9 +103,19 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
     pictures: places,
     answers,
     refused,
-    notices: [...reading.notices, ...runtime.notices],
+    notices: [...reading.notices, ...runtime.notices, ...unlistedModalities(bundle, reading)],
     timingsMs: { pictures: Math.round(spent.pictures), answers: Math.round(spent.answers) },
   };
+}
+
+/** A route may ask a bundle about a modality that it does not name; the draft says so. */
+function unlistedModalities({ manifest, ref }: Bundle, { stacks }: StudyReading): Notice[] {
+  const listed = new Set((manifest.modalities ?? []).flatMap((m) => m.dicom_modality));
+  const unlisted = [...new Set(stacks.map((s) => s.modality))].filter((m) => listed.size > 0 && !listed.has(m));
+  return unlisted.map((m) => ({
+    code: 'modality-unlisted',
+    message: `The bundle ${ref.name} does not name the modality ${m}: it was not made for such images`,
+  }));
 }
 
 export function requestOf({ task, prompt, slots }: RouteDecision): Request {
