@@ -5,23 +5,13 @@ import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
 import { freeBytes, ignoreMissing, readRange, sizeOrUndefined, syncFolder } from './files.ts';
 import { createLimit, inParallel } from './queue.ts';
-import { stageFile, type StagedFile } from './staged.ts';
+import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
 import type { Blobs, StagedBlob } from './types.ts';
 
 export interface BlobOptions {
   /** Free bytes that arriving data may not use, so that accepted work can end. */
   readonly reserveBytes: number;
-}
-
-/** What was asked of the disk; tests count on it. */
-export interface BlobCounters {
-  files: number;
-  bytes: number;
-  fileSyncs: number;
-  folderSyncs: number;
-  /** Blobs that were there already. */
-  existing: number;
 }
 
 export interface FileBlobs extends Blobs {

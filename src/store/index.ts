@@ -3,4 +3,5 @@
 // Main types: Database, Blobs.
 export type * from './types.ts';
 export { openDatabase, type DatabaseCounters, type DatabaseOptions, type SqliteDatabase } from './sqlite.ts';
-export { openBlobs, type BlobCounters, type BlobOptions, type FileBlobs } from './blobs.ts';
+export { openBlobs, type BlobOptions, type FileBlobs } from './blobs.ts';
+export type { BlobCounters } from './staged.ts';

@@ -2,10 +2,19 @@ import { createHash } from 'node:crypto';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
-import type { BlobCounters } from './blobs.ts';
 import { diskError, ignoreMissing, moveInto, readRange } from './files.ts';
 import type { createLimit } from './queue.ts';
 import type { StagedBlob } from './types.ts';
+
+/** What was asked of the disk; tests count on it. */
+export interface BlobCounters {
+  files: number;
+  bytes: number;
+  fileSyncs: number;
+  folderSyncs: number;
+  /** Blobs that were there already. */
+  existing: number;
+}
 
 export interface StagedFile extends StagedBlob {
   /** Resolves when the bytes are on the disk; rejects where the disk refused them, or before `finish`. */

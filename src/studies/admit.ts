@@ -35,7 +35,7 @@ export function createAdmission(
     const known = await knownRefs(db, batch);
     const outcomes = sortOut(batch, known);
     const fresh = batch.filter((_, i) => outcomes[i]!.outcome === 'stored');
-    await Promise.all(batch.filter((a) => !fresh.includes(a)).map((a) => a.blob.discard()));
+    await Promise.all(batch.map((a, i) => (outcomes[i]!.outcome === 'stored' ? undefined : a.blob.discard())));
     await blobs.commit(fresh.map((a) => a.blob));
     checkpoint('stow.blobs-durable');
     const result = await db.transaction((tx) => record(tx, options, batch, outcomes, from));
@@ -93,10 +93,13 @@ async function record(
       result[i] = sortOut([admission], await knownRefs(tx, [admission]))[0]!;
     }
   }
-  for (const studyUid of studies) {
-    const added = batch.filter((a, i) => result[i]!.outcome === 'stored' && a.ref.studyUid === studyUid);
-    await countIn(tx, studyUid, added, from.origin, now);
-    if (from.origin === 'received' && added.length > 0) await arrived(tx, studyUid, now, gate);
+  const added = Map.groupBy(
+    batch.filter((_, i) => result[i]!.outcome === 'stored'),
+    (a) => a.ref.studyUid,
+  );
+  for (const [studyUid, instances] of added) {
+    await countIn(tx, studyUid, instances, from.origin, now);
+    if (from.origin === 'received') await arrived(tx, studyUid, now, gate);
   }
   for (const { outcome, ref } of result) {
     if (outcome !== 'conflict') continue;
@@ -122,7 +125,6 @@ async function countIn(
   origin: Origin,
   now: number,
 ): Promise<void> {
-  if (added.length === 0) return;
   await tx.run(
     `UPDATE studies SET ${origin === 'own' ? 'own = own' : 'received = received'} + ?, last_at = ? WHERE study_uid = ?`,
     added.length,

@@ -2,7 +2,7 @@ import { PlumblineError } from '../base/index.ts';
 import type { Sql } from '../store/index.ts';
 import { addEvent, inputOf, priorityNumber, questionOf, rowOf, workitemKey, type WorkitemColumns } from './rows.ts';
 import type { Enqueued, NewWork } from './types.ts';
-import type { WorkOptions } from './work.ts';
+import type { WorkOptions } from './options.ts';
 
 /**
  * Put a workitem. The same key is the same workitem, by whichever way it comes. Where the same question was asked of an
@@ -63,8 +63,13 @@ async function put(
   work: NewWork,
   { key, question, inputDigest, replaceable }: Put,
 ): Promise<Enqueued> {
-  if (await rowOf(tx, key)) return { outcome: 'existing', key, replaced: [] };
   const { snapshot, route } = work;
+  const priority = priorityNumber(work.priority);
+  if (await rowOf(tx, key)) {
+    // An order that comes after the images may make them urgent; nothing makes them less so.
+    await tx.run('UPDATE workitems SET priority = ? WHERE key = ? AND priority > ?', priority, key, priority);
+    return { outcome: 'existing', key, replaced: [] };
+  }
   const earlier = await earlierOf(tx, question, key);
   await tx.run(
     `INSERT INTO workitems (key, study_uid, snapshot_digest, input_digest, patient_id, issuer, task, bundle, bundle_digest,
@@ -81,7 +86,7 @@ async function put(
     work.bundleDigest,
     question,
     JSON.stringify(route),
-    priorityNumber(work.priority),
+    priority,
     now,
     earlier.at(-1)?.key ?? null,
     now,

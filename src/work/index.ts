@@ -2,7 +2,8 @@
 // It never speaks a protocol; what arrives and what leaves are other rooms.
 // Main types: Work, Workitem, RouteDecision.
 export type * from './types.ts';
-export { openWork, type WorkOptions } from './work.ts';
+export { openWork } from './work.ts';
+export type { WorkOptions } from './options.ts';
 export type { RetryPolicy } from './claims.ts';
 export { inputInstances, inputOf, workitemKey } from './rows.ts';
 export { readAndEncode, answerStudy, draftStudy, encodeStudy, encodingFiles } from './pipeline.ts';

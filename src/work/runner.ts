@@ -3,7 +3,7 @@ import type { StagedBlob } from '../store/index.ts';
 import { recordEncoded, recordStage, type Claim } from './claims.ts';
 import { inputOf, workitemOf, type WorkitemColumns } from './rows.ts';
 import type { EncodedFile, EncodingManifest, StageInput, Stages } from './types.ts';
-import type { WorkOptions } from './work.ts';
+import type { WorkOptions } from './options.ts';
 
 /**
  * Take a claimed workitem from where it stands to its encodings. Each stage writes its output to the blobs first and
@@ -30,7 +30,7 @@ export async function runStages(
 
   let answered = await kept(item.outputs.answered);
   if (!answered) {
-    answered = await stages.answer(input);
+    answered = await orAborted(stages.answer(input), signal);
     const digest = await blobs.put(answered);
     await recordStage(db, claim, clock.now(), leaseMs, 'answered', { answered: digest });
     checkpoint('work.answered');
@@ -39,17 +39,26 @@ export async function runStages(
   let draft = await kept(item.outputs.draft);
   let masks = await kept(item.outputs.masks);
   if (!draft || !masks) {
-    ({ draft, masks } = await stages.draft(input, answered));
+    ({ draft, masks } = await orAborted(stages.draft(input, answered), signal));
     const outputs = { draft: await blobs.put(draft), masks: await blobs.put(masks) };
     await recordStage(db, claim, clock.now(), leaseMs, 'drafted', outputs);
     checkpoint('work.drafted');
   }
 
-  const files = await stages.encode(input, { draft, masks }, answered);
-  signal.throwIfAborted();
+  const files = await orAborted(stages.encode(input, { draft, masks }, answered), signal);
   const manifest = await keepFiles(options, item.key, files);
   await recordEncoded(db, claim, clock.now(), await blobs.put(manifest));
   checkpoint('work.encoded');
+}
+
+/** What a stage makes, or the reason to stop as soon as there is one: a model that hangs holds up nobody. */
+function orAborted<T>(made: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    made.then(resolve, reject);
+  });
 }
 
 /** Files to blobs, DICOM objects to the instance table too. @returns the manifest's bytes, a function of the files alone */

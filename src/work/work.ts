@@ -1,30 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log } from '../base/index.ts';
-import type { Blobs, Database, Sql } from '../store/index.ts';
-import type { Studies } from '../studies/index.ts';
+import { asPlumblineError, checkpoint, PlumblineError } from '../base/index.ts';
+import type { Sql } from '../store/index.ts';
 import { claimNext, giveBack, recordFailure, settle, type RetryPolicy } from './claims.ts';
 import { enqueue } from './enqueue.ts';
 import { addEvent, eventsOf, rowOf, workitemOf, type WorkitemColumns } from './rows.ts';
+import type { WorkOptions } from './options.ts';
 import { runStages } from './runner.ts';
 import type { EncodingManifest, Stages, Work, WorkFilter, Workitem, WorkitemState } from './types.ts';
 import { createWorkers } from './workers.ts';
-
-export interface WorkOptions {
-  readonly db: Database;
-  readonly blobs: Blobs;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly studies: Studies;
-  /** A worker that says nothing for so long has lost its workitem. Default 60,000. */
-  readonly leaseMs?: number;
-  readonly retry?: Partial<RetryPolicy>;
-  /**
-   * Gives a drafted workitem to delivery. Told again after a crash or an error, so it must be harmless to repeat.
-   */
-  readonly onDrafted?: (item: Workitem) => Promise<void>;
-  /** Takes a workitem back from delivery if nothing of it has left yet. @returns whether that was so */
-  readonly withdraw?: (key: string) => Promise<boolean>;
-}
 
 const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 2_000, capMs: 600_000, random: Math.random };
 

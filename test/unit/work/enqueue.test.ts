@@ -31,7 +31,9 @@ describe('a workitem', () => {
     });
     expect(first).toMatchObject({ outcome: 'created' });
     expect(again).toMatchObject({ outcome: 'existing', key: keyOf(first) });
-    expect(await t.work.list()).toHaveLength(1);
+    expect(await t.work.list()).toMatchObject([{ priority: 'stat' }]);
+    await t.work.enqueue({ snapshot, route: route(), bundleDigest, priority: 'low' });
+    expect(await t.work.list()).toMatchObject([{ priority: 'stat' }]);
   });
 
   it('is another for another task, prompt, slot or bundle', async () => {

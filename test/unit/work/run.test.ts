@@ -302,6 +302,15 @@ describe('workers', () => {
     expect(await item(key)).toMatchObject({ state: 'drafted' });
   });
 
+  it('wait for no stage that hangs where they must stop at once', async () => {
+    const key = await enqueue();
+    const stages = stubStages(() => new Promise(() => {}));
+    const workers = t.work.startWorkers({ concurrency: 1, stages });
+    await expect.poll(() => stages.begun.length).toBe(1);
+    await workers.stop({ abort: true });
+    expect(await item(key)).toMatchObject({ state: 'ready' });
+  });
+
   it('give back what they have in hand where they must stop at once', async () => {
     const key = await enqueue();
     const stages = stubStages(
