@@ -45,7 +45,7 @@ details dl { display: block; margin-top: 6px }
 @media print {
   @page { margin: 14mm }
   main { display: table; width: 100%; padding: 0 }
-  .banner { display: table-header-group }
+  .banner { display: table-header-group; break-inside: avoid }
   .banner p { margin-bottom: 8px }
   .content { display: table-row-group }
   .banner p, .badge, .warn, .pic { print-color-adjust: exact; -webkit-print-color-adjust: exact }
