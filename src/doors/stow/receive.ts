@@ -16,30 +16,39 @@ export type Received =
       readonly error: PlumblineError;
     };
 
-/** A file up to this size is looked at before it is written; a larger one is read back from the disk. */
-const heldBytes = 8 << 20;
+/**
+ * A place that one request uses for all of its parts, one after the other, instead of new memory for each. A file that
+ * fits is looked at before it is written; a larger one is read back from the disk.
+ */
+export function createScratch(): Uint8Array {
+  return Buffer.allocUnsafeSlow(8 << 20);
+}
 
 /**
  * Take one part: what is refused leaves nothing behind, what is admitted is on its way to the disk. Parts are taken
  * one at a time, so that a request never holds more than one file in memory, and small refused ones never reach the disk.
  *
+ * @param scratch see `createScratch`; free again when this resolves
  * @param studyUid of the URL, if it names one; an instance of another study is refused
  * @throws PlumblineError what ends the whole request: multipart-invalid, body-too-large, sender-…, disk-full
  */
-export async function receivePart(part: MultipartPart, studyUid: string | undefined, blobs: Blobs): Promise<Received> {
+export async function receivePart(
+  part: MultipartPart,
+  studyUid: string | undefined,
+  blobs: Blobs,
+  scratch: Uint8Array,
+): Promise<Received> {
   const unsupported = unsupportedPart(part);
   if (unsupported) return refuse(unsupported);
   const chunks = part.body[Symbol.asyncIterator]();
-  const { held, more } = await hold(chunks);
-  const first = more ? undefined : inspect(held, studyUid, part.index);
+  const { held, beyond } = await hold(chunks, scratch);
+  const first = beyond ? undefined : inspect(held, studyUid, part.index);
   if (first?.kind === 'refused') return first;
 
   const blob = await blobs.stage();
   try {
     await blob.write(held);
-    for (let next = more ? await chunks.next() : undefined; next && !next.done; next = await chunks.next()) {
-      await blob.write(next.value);
-    }
+    for (let chunk = beyond; chunk; chunk = await nextOf(chunks)) await blob.write(chunk);
     const { digest, bytes } = await blob.finish();
     const file = first ?? inspect(await blob.read(0, bytes), studyUid, part.index);
     if (file.kind === 'refused') {
@@ -54,17 +63,23 @@ export async function receivePart(part: MultipartPart, studyUid: string | undefi
   }
 }
 
-/** The beginning of a part, whole where it is small. */
-async function hold(chunks: AsyncIterator<Uint8Array>): Promise<{ readonly held: Buffer; readonly more: boolean }> {
-  const held: Uint8Array[] = [];
+/** The beginning of a part, whole where it fits; else `beyond` is the first chunk that does not. */
+async function hold(
+  chunks: AsyncIterator<Uint8Array>,
+  scratch: Uint8Array,
+): Promise<{ readonly held: Uint8Array; readonly beyond: Uint8Array | undefined }> {
   let bytes = 0;
-  while (bytes <= heldBytes) {
-    const { done, value } = await chunks.next();
-    if (done) return { held: Buffer.concat(held), more: false };
-    held.push(value);
-    bytes += value.length;
+  for (;;) {
+    const chunk = await nextOf(chunks);
+    if (!chunk || bytes + chunk.length > scratch.length) return { held: scratch.subarray(0, bytes), beyond: chunk };
+    scratch.set(chunk, bytes);
+    bytes += chunk.length;
   }
-  return { held: Buffer.concat(held), more: true };
+}
+
+async function nextOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const { done, value } = await chunks.next();
+  return done ? undefined : value;
 }
 
 type Inspected =

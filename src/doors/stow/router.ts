@@ -6,7 +6,7 @@ import { statusOf, storeResponse, type Outcome } from './answer.ts';
 import { checkAnnounced, requestBody, swallow, type IntakeLimits } from './intake.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { nativeXml } from './native-xml.ts';
-import { essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';
+import { createScratch, essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';
 
 /** Bounds of the door; the names are those of `stow` in plumbline.yaml. */
 export interface StowLimits {
@@ -88,10 +88,11 @@ async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
   const body = requestBody(req, intakeLimits(limits));
   const parts = readMultipart(body, requestBoundary(req), multipartLimits(limits));
   const outcomes: Outcome[] = [];
+  const scratch = createScratch();
   let waiting: Received[] = [];
   try {
     for await (const part of parts) {
-      waiting.push(await receivePart(part, study, blobs));
+      waiting.push(await receivePart(part, study, blobs, scratch));
       if (waiting.length < batchSize) continue;
       outcomes.push(...(await admit(waiting, req, options)));
       waiting = [];
