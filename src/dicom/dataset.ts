@@ -10,7 +10,7 @@ export type ElementValue = string | number | bigint | PersonNameValue | DicomJso
  *
  * No value gives an empty element (type 2). A plain string for a person name is split at `=` into its groups.
  * A `Uint8Array` becomes `InlineBinary`, its bytes little endian.
- * @throws TypeError for an unknown keyword
+ * @throws PlumblineError internal for an unknown keyword
  */
 export function element(keyword: string, ...values: readonly ElementValue[]): DicomElement {
   return elementOfVr(vrOf(keyword), ...values);
@@ -31,7 +31,7 @@ export type DatasetInput = {
 
 /**
  * A data set in the DICOM JSON Model from keywords, tags in growing order.
- * @throws TypeError for an unknown keyword
+ * @throws PlumblineError internal for an unknown keyword
  */
 export function dataset(input: DatasetInput): DicomJson {
   const entries: [string, DicomElement][] = [];

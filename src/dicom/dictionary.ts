@@ -1,13 +1,14 @@
 import dcmjs from 'dcmjs';
+import { PlumblineError } from '../base/index.ts';
 
 /**
  * The tag of a keyword of PS3.6, e.g. `PatientName` gives `00100010`.
  * @returns 8 upper-case hex digits
- * @throws TypeError where the dictionary has no such keyword: a typing error in our own source
+ * @throws PlumblineError internal where the dictionary has no such keyword: a typing error in our own source
  */
 export function tagOf(keyword: string): string {
   const tag = tags.get(keyword);
-  if (tag === undefined) throw new TypeError(`no DICOM keyword ${keyword}`);
+  if (tag === undefined) throw new PlumblineError('internal', `no DICOM keyword ${keyword}`);
   return tag;
 }
 

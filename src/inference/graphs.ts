@@ -60,7 +60,7 @@ async function openWith(
   threads: number,
 ): Promise<Record<GraphName, InferenceSession>> {
   if (!listSupportedBackends().some((b) => b.name === provider))
-    throw new Error(`this build of onnxruntime has no ${provider} provider`);
+    throw new PlumblineError('provider-missing', `this build of onnxruntime has no ${provider} provider`);
   const wanted = wantedGraphs(m);
   const sessions: Partial<Record<GraphName, InferenceSession>> = {};
   for (const name of Object.keys(wanted) as GraphName[]) {

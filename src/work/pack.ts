@@ -27,7 +27,7 @@ export function unpack<T>(
     const all = inflateRawSync(bytes);
     const end = 4 + all.readUInt32LE(0);
     const head = JSON.parse(all.toString('utf8', 4, end)) as Packed;
-    if (head.schema !== schema) throw new Error(`it is ${head.schema}`);
+    if (head.schema !== schema) throw new PlumblineError('store-damaged', `it is ${head.schema}`);
     let at = end;
     const parts = head.lengths.map((n) => new Uint8Array(all.subarray(at, (at += n))));
     return { value: head.value as T, parts };

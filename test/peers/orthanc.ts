@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { peers } from './index.ts';
 
-const plugin = ['/usr/share/orthanc/plugins/libOrthancDicomWeb.so', '/usr/lib/orthanc/libOrthancDicomWeb.so'].find((p) => existsSync(p));
+const plugin = ['/usr/share/orthanc/plugins/libOrthancDicomWeb.so', '/usr/lib/orthanc/libOrthancDicomWeb.so'].find(
+  (p) => existsSync(p),
+);
 
 /** True where Orthanc or its DICOMweb plugin is missing: for `describe.skipIf`. */
 export const orthancMissing = peers.orthanc === undefined || plugin === undefined;

@@ -17,6 +17,7 @@ import {
   decideRoutes,
   defaultPolicy,
   encodingFiles,
+  inputInstances,
   readAndEncode,
   workitemKey,
   type RouteDecision,
@@ -157,7 +158,7 @@ function decide({ reading, options, instances }: StudyJob): RouteDecision[] {
 
 async function readOne(job: StudyJob, route: RouteDecision, folder: string): Promise<void> {
   const { reading, progress, studyUid } = job;
-  const instances = job.instances.filter((i) => route.series.includes(i.ref.seriesUid));
+  const instances = inputInstances(job.instances, route);
   const bundle = await reading.bundle(route.bundle);
   const inputDigest = inputDigestOf(instances);
   const first = instances[0]!.attributes;
