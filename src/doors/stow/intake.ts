@@ -65,9 +65,9 @@ interface Watch {
 
 function createWatch(limits: IntakeLimits): Watch {
   const window = limits.idleSeconds * 1000;
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  silence.catch(() => {}); // it is seen by whoever waits in the race
-  const alarm = setTimeout(() => reject(slow(`nothing arrived for ${limits.idleSeconds} s`)), window);
+  // One reaction a wait, not a race with one promise for all: that would keep every chunk until the request ends.
+  let expire: ((reason: PlumblineError) => void) | undefined;
+  const alarm = setTimeout(() => expire?.(slow(`nothing arrived for ${limits.idleSeconds} s`)), window);
   let waited = 0;
   let bytes = 0;
   return {
@@ -75,11 +75,15 @@ function createWatch(limits: IntakeLimits): Watch {
       const since = performance.now();
       alarm.refresh();
       try {
-        return await Promise.race([next, silence]);
+        return await new Promise((resolve, reject) => {
+          expire = reject;
+          next.then(resolve, reject);
+        });
       } catch (thrown) {
         // Node reports a sender that hangs up as ECONNRESET ("aborted").
         throw thrown instanceof PlumblineError ? thrown : gone(thrown);
       } finally {
+        expire = undefined;
         waited += performance.now() - since;
       }
     },
