@@ -52,6 +52,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   let wanted = false;
   let recovered: Promise<unknown> | undefined;
 
+  /** Rows that a process which died left half sent. */
   const recover = (): Promise<unknown> =>
     (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'"));
 

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { asPlumblineError, checkpoint, PlumblineError } from '../base/index.ts';
+import { hostname } from 'node:os';
+import { asPlumblineError, checkpoint, PlumblineError, processTag, tagLives } from '../base/index.ts';
 import type { Sql } from '../store/index.ts';
 import { claimNext, giveBack, recordFailure, settle, type RetryPolicy } from './claims.ts';
 import { enqueue } from './enqueue.ts';
@@ -16,6 +16,7 @@ export function openWork(options: WorkOptions): Work {
   const { db, blobs, clock, log } = options;
   const leaseMs = options.leaseMs ?? 60_000;
   const retry: RetryPolicy = { ...defaultRetry, ...options.retry };
+  const self = `${hostname()}/${processTag()}`;
   let news = Promise.withResolvers<void>();
 
   const runOne = async (stages: Stages, worker: string, stop: AbortSignal): Promise<Workitem | undefined> => {
@@ -88,12 +89,13 @@ export function openWork(options: WorkOptions): Work {
       wake();
       return result;
     },
-    runOne: (stages, worker = workerName()) => runOne(stages, worker, never),
+    runOne: (stages, worker = self) => runOne(stages, worker, never),
     startWorkers: ({ concurrency, stages }) =>
       createWorkers({
         concurrency,
         log,
-        runOne: (signal) => runOne(stages, workerName(), signal),
+        runOne: (signal) => runOne(stages, self, signal),
+        resume: () => resume(db, clock.now()),
         handOverAll: () => handOverAll(db, handOver),
         news: () => news.promise,
       }),
@@ -151,10 +153,6 @@ export function openWork(options: WorkOptions): Work {
   };
 }
 
-function workerName(): string {
-  return `${process.pid}-${randomUUID().slice(0, 8)}`;
-}
-
 /** @throws PlumblineError not-found where nothing can be stopped any more */
 async function openRow(tx: Sql, key: string): Promise<void> {
   const row = await rowOf(tx, key);
@@ -192,6 +190,23 @@ async function counts(sql: Sql): Promise<Record<WorkitemState, number>> {
   );
   for (const { state, n } of rows) all[state] = n;
   return all;
+}
+
+/**
+ * After a crash: leases of workers on this machine whose process has ended need not run out, they end now; and what was
+ * handed over without having been delivered is handed over again.
+ */
+async function resume(sql: Sql, now: number): Promise<void> {
+  await sql.run(`UPDATE workitems SET handover = 1 WHERE state = 'drafted' AND handover = 2`);
+  const claimed = await sql.all<{ key: string; worker: string | null; fence: number }>(
+    `SELECT key, worker, fence FROM workitems WHERE state = 'claimed' AND lease_until >= ?`,
+    now,
+  );
+  for (const { key, worker, fence } of claimed) {
+    const [host, tag] = worker?.split('/') ?? [];
+    if (host !== hostname() || tag === undefined || tagLives(tag)) continue;
+    await sql.run(`UPDATE workitems SET lease_until = ? WHERE key = ? AND fence = ?`, now - 1, key, fence);
+  }
 }
 
 async function handOverAll(sql: Sql, handOver: (key: string) => Promise<void>): Promise<void> {

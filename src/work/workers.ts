@@ -6,6 +6,8 @@ interface Parts {
   readonly concurrency: number;
   readonly log: Log;
   readonly runOne: (signal: AbortSignal) => Promise<Workitem | undefined>;
+  /** Once, before anything is claimed: take up what a process that died has left. */
+  readonly resume: () => Promise<void>;
   readonly handOverAll: () => Promise<void>;
   /** Resolves when there may be something new. */
   readonly news: () => Promise<void>;
@@ -25,8 +27,11 @@ export function createWorkers(parts: Parts): Workers {
     await Promise.race([timer.catch(() => undefined), parts.news()]);
   };
   const loop = async (first: boolean): Promise<void> => {
+    let resumed = !first;
     while (!stopping.signal.aborted) {
       try {
+        if (!resumed) await parts.resume();
+        resumed = true;
         if (first) await parts.handOverAll();
         if (!(await parts.runOne(aborting.signal))) await pause();
       } catch (e) {
