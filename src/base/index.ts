@@ -7,6 +7,7 @@ export * from './ids.ts';
 export * from './clock.ts';
 export * from './checkpoint.ts';
 export * from './log.ts';
+export * from './own-result.ts';
 export * from './process-tag.ts';
 export * from './schema.ts';
 export * from './config.ts';

@@ -10,11 +10,13 @@ export interface StowAnswer {
 
 /**
  * Send Part 10 files by STOW-RS (PS3.18 10.5), streamed: one file in memory at a time.
+ * @param expected how many instances the study will have in all: a Plumbline gateway need not wait for quiet then
  * @throws PlumblineError `peer-unreachable`, `peer-refused`, `peer-busy`
  */
 export async function stow(
   baseUrl: string,
   files: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  expected?: number,
 ): Promise<StowAnswer> {
   const boundary = `plumbline-${randomUUID()}`;
   const url = `${baseUrl.replace(/\/$/, '')}/studies`;
@@ -26,6 +28,7 @@ export async function stow(
       headers: {
         'content-type': `multipart/related; type="application/dicom"; boundary="${boundary}"`,
         accept: 'application/dicom+json',
+        ...(expected === undefined ? {} : { 'plumbline-expected-instances': String(expected) }),
       },
       body: ReadableStream.from(multipart(boundary, files)),
       duplex: 'half',

@@ -1,4 +1,4 @@
-import type { DicomJson, SourceInstance } from '../base/index.ts';
+import { isOwnResult, type DicomJson, type SourceInstance } from '../base/index.ts';
 import { items, number, sopClasses, text, texts, transferSyntaxes } from '../dicom/index.ts';
 
 export interface Refusal {
@@ -51,23 +51,12 @@ const rejectionTitles: ReadonlyMap<string, string> = new Map([
   ['113039', 'Data Retention Policy Expired'],
 ]);
 
-/** By equipment, derived UID and class of what we write, never by a description that anybody can type. */
 function ownResult(ds: DicomJson, sopClass: string): Refusal | undefined {
-  if (text(ds, 'Manufacturer') !== 'Plumbline' || !isDerivedUid(text(ds, 'SOPInstanceUID'))) return undefined;
-  if (!ownClasses.some((prefix) => sopClass === prefix || sopClass.startsWith(`${prefix}.`))) return undefined;
+  if (!isOwnResult(ds, sopClass, text(ds, 'SOPInstanceUID'))) return undefined;
   return { code: 'own-result', reason: 'written by Plumbline itself' };
 }
 
-/** The form of base's `derivedUid`: 2.25 and a UUID of version 8 (RFC 9562). */
-function isDerivedUid(uid: string): boolean {
-  if (!/^2\.25\.\d{1,39}$/.test(uid)) return false;
-  const uuid = BigInt(uid.slice('2.25.'.length));
-  return ((uuid >> 76n) & 0xfn) === 8n && ((uuid >> 62n) & 3n) === 2n;
-}
-
 const storage = '1.2.840.10008.5.1.4.1.1.';
-/** Segmentations, reports, secondary captures, key objects, documents, presentation states. */
-const ownClasses = ['66', '88', '7', '104', '11'].map((rest) => `${storage}${rest}`);
 /** Longest prefix wins; the rest of the UID follows the prefix. */
 const otherClasses: readonly (readonly [prefix: string, code: string, reason: string])[] = [
   ['66.4', 'segmentation', 'a segmentation'],

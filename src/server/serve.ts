@@ -83,6 +83,7 @@ function makeApp(rooms: Rooms, log: Log): Express {
       log,
       limits: config.stow,
       reserveBytes: config.store.reserveBytes,
+      expect: (studyUid, instances) => studies.expect(studyUid, instances),
       overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
     }),
     dicomwebRouter({ studies, blobs, decoder: reading.decoder }),

@@ -1,4 +1,4 @@
-import { checkpoint, type Clock } from '../base/index.ts';
+import { checkpoint, isOwnResult, type Clock } from '../base/index.ts';
 import type { Blobs, Database, Sql } from '../store/index.ts';
 import { arrived, type GateTimes } from './gate-rows.ts';
 import { addEvent, identityOf, insertInstance, instancesIn } from './rows.ts';
@@ -99,7 +99,9 @@ async function record(
   );
   for (const [studyUid, instances] of added) {
     await countIn(tx, studyUid, instances, from.origin, now);
-    if (from.origin === 'received') await arrived(tx, studyUid, now, gate);
+    // Results of ours that an archive sends back are kept, but wake nobody.
+    const news = instances.some((a) => !isOwnResult(a.attributes, a.ref.sopClass, a.ref.instanceUid));
+    if (from.origin === 'received' && news) await arrived(tx, studyUid, now, gate);
   }
   for (const { outcome, ref } of result) {
     if (outcome !== 'conflict') continue;

@@ -85,7 +85,7 @@ function demoConfig(dir: string, port: number): Config {
 async function show(gateway: Gateway, study: DemoStudy, dir: string): Promise<boolean> {
   const began = performance.now();
   const progress = createProgress(true);
-  const answer = await stow(gateway.dicomweb, study.files);
+  const answer = await stow(gateway.dicomweb, study.files, study.files.length);
   say(`${study.title}: ${answer.stored.length} of ${study.files.length} images stored (HTTP ${answer.status})`);
   progress.show('  reading …');
   const items = await settled(gateway, study.studyUid);

@@ -26,6 +26,8 @@ export interface StowOptions {
   readonly limits: StowLimits;
   /** Free bytes below which nothing is taken. */
   readonly reserveBytes: number;
+  /** Told how many instances of a study will come in all, where the sender says so in `Plumbline-Expected-Instances`. */
+  readonly expect?: (studyUid: string, instances: number) => Promise<void>;
   /** Says in words why nothing can be taken now (too much work waits), or undefined. */
   readonly overloaded?: () => string | undefined;
   /** Base of Retrieve URLs, e.g. `https://gateway.example/dicom-web`; default: as the request came. */
@@ -58,7 +60,9 @@ async function answer(req: Request, res: Response, options: StowOptions, state: 
   try {
     const write = responseWriter(req);
     await checkCapacity(req, options, state.running);
+    const expected = expectedCount(req);
     const outcomes = await store(req, options);
+    if (expected !== undefined) await tellExpected(outcomes, expected, options);
     const status = statusOf(outcomes);
     log(options.log, outcomes, status, began);
     write(res, status, storeResponse(outcomes, oneStudyUrl(outcomes)));
@@ -67,6 +71,25 @@ async function answer(req: Request, res: Response, options: StowOptions, state: 
   } finally {
     state.running--;
   }
+}
+
+/** @throws PlumblineError query-invalid */
+function expectedCount(req: Request): number | undefined {
+  const value = req.get('plumbline-expected-instances');
+  if (value === undefined) return undefined;
+  if (/^[1-9]\d{0,6}$/.test(value)) return Number(value);
+  throw new PlumblineError('query-invalid', 'Plumbline-Expected-Instances is no whole number of instances');
+}
+
+/** The count is that of one study, so it is used only where all that was stored belongs to one. */
+async function tellExpected(outcomes: readonly Outcome[], expected: number, options: StowOptions): Promise<void> {
+  const studies = new Set(outcomes.flatMap((o) => (o.kind === 'stored' ? [studyOfRetrieveUrl(o.url)] : [])));
+  const [study] = studies;
+  if (studies.size === 1 && study !== undefined) await options.expect?.(study, expected);
+}
+
+function studyOfRetrieveUrl(url: string): string | undefined {
+  return /\/studies\/([0-9.]+)\/series\//.exec(url)?.[1];
 }
 
 /** @throws PlumblineError busy */

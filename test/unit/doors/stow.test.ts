@@ -91,6 +91,18 @@ describe('STOW-RS that stores', () => {
     expect(staged()).toEqual([]);
   });
 
+  it('tells the study gate how many instances will come, where the sender says so, and refuses what is no number', async () => {
+    const told: unknown[] = [];
+    await start({ stow: { expect: async (...said) => void told.push(said) } });
+    const file = ctFile();
+    expect((await post([file], '/studies', { 'plumbline-expected-instances': '12' })).status).toBe(200);
+    expect(told).toEqual([[expect.stringMatching(/^[0-9.]+$/), 12]]);
+    expect(await post([file], '/studies', { 'plumbline-expected-instances': 'all' })).toMatchObject({
+      status: 400,
+      code: 'query-invalid',
+    });
+  });
+
   it('keeps the bytes that came, at their SHA-256', async () => {
     await start();
     const file = ctFile();

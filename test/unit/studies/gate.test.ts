@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PlumblineError, silentLog } from '../../../src/base/index.ts';
+import { derivedUid, PlumblineError, silentLog } from '../../../src/base/index.ts';
+import { dataset } from '../../../src/dicom/index.ts';
 import { openStudies } from '../../../src/studies/index.ts';
 import {
   admissions,
@@ -58,6 +59,21 @@ describe('the study gate', () => {
     t.clock.advance(1);
     await t.studies.tick();
     expect(sizes()).toEqual([4]);
+  });
+
+  it('is not woken by results of its own that come back, by equipment and UID, and is by what only looks like them', async () => {
+    await admit(slices(1));
+    t.clock.advance(quietMs);
+    await t.studies.tick();
+    const seg = '1.2.840.10008.5.1.4.1.1.66.4';
+    const ours = dataset({ Manufacturer: 'Plumbline', Modality: 'SEG' });
+    await admit([{ instance: derivedUid('back', 1), sopClass: seg, attributes: ours }]);
+    expect(await state()).toBe('ready');
+    t.clock.advance(quietMs);
+    await t.studies.tick();
+    expect(sizes()).toEqual([1]);
+    await admit([{ instance: uid('1', '9', '9'), sopClass: seg, attributes: ours }]);
+    expect(await state()).toBe('arriving');
   });
 
   it('waits no longer than the deadline, however much comes', async () => {
