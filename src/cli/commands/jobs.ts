@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { PlumblineError, silentLog } from '../../base/index.ts';
+import { isUid, PlumblineError, silentLog } from '../../base/index.ts';
 import { openRooms, type Rooms } from '../../server/index.ts';
 import type { Workitem } from '../../work/index.ts';
 import { configOf } from '../common.ts';
@@ -30,12 +30,10 @@ export function jobsCommand(): Command {
   common('show', 'one workitem: why it is where it is, and what happened')
     .argument('<id>', 'key, or the beginning of it')
     .action((id: string, o: Options) => withRooms(o, (rooms) => show(rooms, id, o)));
-  common('release', 'let a held, failed or cancelled workitem go on')
-    .argument('<id>')
+  common('release', 'let a held study, or a held, failed or cancelled workitem go on')
+    .argument('<id>', 'Study Instance UID, or key of a workitem')
     .requiredOption('--reason <text>', 'kept in its story')
-    .action((id: string, o: Options) =>
-      withRooms(o, async (rooms) => rooms.work.retry((await find(rooms, id)).key, o.reason!, 'operator')),
-    );
+    .action((id: string, o: Options) => withRooms(o, (rooms) => release(rooms, id, o.reason!)));
   common('cancel', 'do not read it')
     .argument('<id>')
     .requiredOption('--reason <text>', 'kept in its story')
@@ -62,17 +60,33 @@ export async function withRooms(
   }
 }
 
-async function list({ work }: Rooms, o: Options): Promise<void> {
+async function list({ work, studies }: Rooms, o: Options): Promise<void> {
   const items = await work.list({
     limit: o.limit,
     ...(o.state === undefined ? {} : { state: o.state as Workitem['state'] }),
   });
-  if (o.json) return void process.stdout.write(`${JSON.stringify(items)}\n`);
-  if (items.length === 0) process.stdout.write('No workitems.\n');
-  for (const i of items)
+  const wanted = o.state === undefined || o.state === 'held';
+  const held = wanted ? (await studies.studies(o.limit, 0)).filter((s) => s.state === 'held') : [];
+  if (o.json) return void process.stdout.write(`${JSON.stringify({ workitems: items, heldStudies: held })}\n`);
+  if (items.length === 0 && held.length === 0) process.stdout.write('No workitems.\n');
+  for (const s of held) {
     process.stdout.write(
-      `${i.key.slice(0, 12)}  ${i.state.padEnd(9)}  ${i.updatedAt}  ${i.studyUid}  ${i.route.bundle}/${i.route.task}${i.code ? `  ${i.code}` : ''}\n`,
+      `study         held       ${s.lastAt}  ${s.studyUid}  ${s.holdCode ?? ''}: ${s.holdMessage ?? ''}\n`,
     );
+  }
+  for (const i of items) {
+    const why = i.code ? `  ${i.code}` : '';
+    process.stdout.write(
+      `${i.key.slice(0, 12)}  ${i.state.padEnd(9)}  ${i.updatedAt}  ${i.studyUid}  ${i.route.bundle}/${i.route.task}${why}\n`,
+    );
+  }
+}
+
+/** A Study Instance UID names a held study, anything else a workitem. */
+async function release(rooms: Rooms, id: string, reason: string): Promise<void> {
+  if (isUid(id)) await rooms.studies.release(id, reason, 'operator');
+  else await rooms.work.retry((await find(rooms, id)).key, reason, 'operator');
+  process.stdout.write('Released.\n');
 }
 
 async function show(rooms: Rooms, id: string, o: Options): Promise<void> {
