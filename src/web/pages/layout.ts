@@ -1,3 +1,4 @@
+import type { StudyRow } from '../../studies/index.ts';
 import { html, type Html } from './html.ts';
 
 /** A whole page. */
@@ -27,9 +28,15 @@ export function badge(state: string): Html {
   return html`<span class="badge ${kind}"><span aria-hidden="true">${sign}</span> ${state}</span>`;
 }
 
+/** A study that the gate has let through is `complete`; `ready` is a word for work. */
+export function studyState({ state }: Pick<StudyRow, 'state'>): string {
+  return state === 'ready' ? 'complete' : state;
+}
+
 const kinds: Readonly<Record<string, readonly [string, string]>> = {
   arriving: ['busy', '…'],
   ready: ['busy', '›'],
+  complete: ['plain', '✓'],
   waiting: ['busy', '…'],
   claimed: ['busy', '›'],
   drafted: ['ok', '✓'],

@@ -2,7 +2,7 @@ import { text } from '../../dicom/index.ts';
 import type { StoredInstance, StudyRow } from '../../studies/index.ts';
 import type { DraftRow } from '../drafts.ts';
 import { html, type Html } from './html.ts';
-import { badge, dicomDate, page, time } from './layout.ts';
+import { badge, dicomDate, page, time, studyState } from './layout.ts';
 
 /** A study as the list shows it. */
 export interface ListedStudy {
@@ -53,7 +53,7 @@ function listedStudy({ row, sample, drafts }: ListedStudy): Html {
     </td>
     <td>${dicomDate(text(summary, 'StudyDate'))}</td>
     <td class="n">${row.received}</td>
-    <td>${badge(row.state)}${row.holdCode !== undefined && html`<div class="soft">${row.holdCode}</div>`}</td>
+    <td>${badge(studyState(row))}${row.holdCode !== undefined && html`<div class="soft">${row.holdCode}</div>`}</td>
     <td>${drafts.map(listedDraft)}</td>
     <td>${time(row.lastAt)}</td>
   </tr>`;

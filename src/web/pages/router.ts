@@ -80,8 +80,10 @@ async function listed(studies: Studies, drafts: DraftFiles, offset: number): Pro
   const rows = await studies.studies(pageSize, offset);
   return Promise.all(
     rows.map(async (row) => {
-      const [sample] = await studies.search('instance', { studyUid: row.studyUid, match: [], limit: 1, offset: 0 });
-      return { row, sample: sample?.[0], drafts: await drafts.list(10, row.studyUid) };
+      // What came in says what the study is; our own SEG and SR, a few, stand among it.
+      const some = await studies.search('instance', { studyUid: row.studyUid, match: [], limit: 20, offset: 0 });
+      const sample = some.flat().find((i) => i.origin === 'received') ?? some[0]?.[0];
+      return { row, sample, drafts: await drafts.list(10, row.studyUid) };
     }),
   );
 }

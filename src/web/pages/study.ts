@@ -3,7 +3,7 @@ import { text } from '../../dicom/index.ts';
 import type { StoredInstance, StudyRow } from '../../studies/index.ts';
 import type { DraftRow, TimelineEntry } from '../drafts.ts';
 import { html, type Html } from './html.ts';
-import { badge, dicomDate, page, time } from './layout.ts';
+import { badge, dicomDate, page, time, studyState } from './layout.ts';
 
 export interface ShownStudy {
   readonly row: StudyRow;
@@ -21,7 +21,7 @@ export function studyPage(study: ShownStudy): string {
   const { row } = study;
   return page(
     title,
-    html`<h1>${title} ${badge(row.state)}</h1>
+    html`<h1>${title} ${badge(studyState(row))}</h1>
       <p>
         ${text(summary, 'PatientName')} · ${text(summary, 'PatientID')} · ${dicomDate(text(summary, 'StudyDate'))}
         ${text(summary, 'AccessionNumber') !== '' && html`· accession ${text(summary, 'AccessionNumber')}`}
