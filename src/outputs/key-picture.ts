@@ -1,5 +1,5 @@
 import { encode } from 'fast-png';
-import { getBit, type Grid, type Picture } from '../base/index.ts';
+import type { Grid, Picture } from '../base/index.ts';
 import { resample } from './resample.ts';
 
 /** One plane of a mask, bits on the source grid (`rows` x `columns`), and the colour of its outline. */
@@ -42,32 +42,67 @@ export function renderKeyPicture(
   masks: readonly OutlinedMask[],
   options: KeyPictureOptions,
 ): Uint8Array {
-  const { width, height, aspect = 1, levels = 128, line = 3 } = options;
+  return encodeDrawing(withLevels(drawKeyPicture(picture, masks, options), options.levels ?? 128));
+}
+
+/** A picture at its final size, and what is drawn on it; levels and compression come after it. */
+export interface Drawing {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 3] */
+  readonly rgb: Uint8Array;
+  /** [height, width]: 0 nothing, 1 halo, 2 + k the line of the k-th mask. */
+  readonly drawn: Uint8Array;
+  readonly colours: readonly OutlinedMask['rgb'][];
+}
+
+/** The costly half of `renderKeyPicture`: everything but grey levels and PNG. */
+export function drawKeyPicture(
+  picture: Picture,
+  masks: readonly OutlinedMask[],
+  options: Omit<KeyPictureOptions, 'levels'>,
+): Drawing {
+  const { width, height, aspect = 1, line = 3 } = options;
   const flags = masks.map((m) => maskOnPicture(picture, m));
   const window = windowOf(picture, options.show === 'whole' ? [] : flags, width, height, aspect);
-  const rgb = resample(picture, window, width, height);
   const drawn = new Uint8Array(width * height);
   const strokes = flags.map((f) => edges(picture, f, window, width, height));
   for (const stroke of strokes) paint(drawn, width, height, stroke, (line >> 1) + 2, 1);
   strokes.forEach((stroke, k) => paint(drawn, width, height, stroke, line >> 1, 2 + Math.min(k, 252)));
-  const colours = masks.map((m) => m.rgb);
-  return isGrey(rgb)
-    ? encodeGrey(rgb, drawn, colours, width, height, levels)
-    : encodeColour(rgb, drawn, colours, width, height, levels);
+  return { width, height, rgb: resample(picture, window, width, height), drawn, colours: masks.map((m) => m.rgb) };
 }
 
-/** One byte per picture pixel: where the mask's bits are set (`toSource` is an exact flip or transpose). */
-export function maskOnPicture({ width, height, toSource: t }: Picture, mask: OutlinedMask): Uint8Array {
-  const flags = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const column = t.a * x + t.c * y + t.e;
-      const row = t.b * x + t.d * y + t.f;
-      if (column < 0 || row < 0 || column >= mask.columns || row >= mask.rows) continue;
-      if (getBit(mask.bits, row * mask.columns + column)) flags[y * width + x] = 1;
+/** A mask in picture pixels and the box that holds it, `x1` and `y1` beyond its last pixels; empty where x1 is 0. */
+export interface Flags {
+  /** One byte per picture pixel. */
+  readonly set: Uint8Array;
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+}
+
+/** Where the mask's bits are set on the picture (`toSource` is an exact flip or transpose, and so is its inverse). */
+export function maskOnPicture({ width, height, toSource: t }: Picture, { bits, rows, columns }: OutlinedMask): Flags {
+  const set = new Uint8Array(width * height);
+  let [x0, y0, x1, y1] = [width, height, 0, 0];
+  for (let b = 0; b < bits.length; b++) {
+    let byte = bits[b]!;
+    for (let i = b << 3; byte !== 0 && i < rows * columns; i++, byte >>= 1) {
+      if ((byte & 1) === 0) continue;
+      const row = Math.trunc(i / columns);
+      const [dc, dr] = [i - row * columns - t.e, row - t.f];
+      const x = t.a * dc + t.b * dr;
+      const y = t.c * dc + t.d * dr;
+      if (x < 0 || y < 0 || x >= width || y >= height) continue;
+      set[y * width + x] = 1;
+      if (x < x0) x0 = x;
+      if (x >= x1) x1 = x + 1;
+      if (y < y0) y0 = y;
+      if (y >= y1) y1 = y + 1;
     }
   }
-  return flags;
+  return { set, x0, y0, x1, y1 };
 }
 
 /** Height of a picture pixel divided by its width, from the spacing of the grid; 1 where no spacing is known. */
@@ -113,16 +148,10 @@ function letterOf(value: string | undefined): string | undefined {
 }
 
 /** The smallest window of the PNG's shape that holds the masks and as much around them; at least 64 pixels wide. */
-function windowOf(
-  picture: Picture,
-  flags: readonly Uint8Array[],
-  width: number,
-  height: number,
-  aspect: number,
-): Window {
+function windowOf(picture: Picture, flags: readonly Flags[], width: number, height: number, aspect: number): Window {
   const shape = width / height;
   const whole = Math.max(picture.width, picture.height * aspect * shape);
-  const box = boundsOf(picture, flags);
+  const box = boundsOf(flags);
   const wanted = box ? Math.max(64, 2 * (box.x1 - box.x0), 2 * (box.y1 - box.y0) * aspect * shape) : whole;
   const w = Math.min(wanted, whole);
   const h = w / shape / aspect;
@@ -140,43 +169,44 @@ function place(middle: number, size: number, length: number): number {
   return size >= length ? (length - size) / 2 : Math.min(Math.max(middle - size / 2, 0), length - size);
 }
 
-function boundsOf({ width, height }: Picture, flags: readonly Uint8Array[]) {
-  let [x0, y0, x1, y1] = [width, height, 0, 0];
-  for (const f of flags) {
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        if (!f[y * width + x]) continue;
-        x0 = Math.min(x0, x);
-        x1 = Math.max(x1, x + 1);
-        y0 = Math.min(y0, y);
-        y1 = Math.max(y1, y + 1);
-      }
-    }
-  }
-  return x1 > x0 ? { x0, y0, x1, y1 } : undefined;
+function boundsOf(flags: readonly Flags[]) {
+  const found = flags.filter((f) => f.x1 > 0);
+  if (found.length === 0) return undefined;
+  return {
+    x0: Math.min(...found.map((f) => f.x0)),
+    y0: Math.min(...found.map((f) => f.y0)),
+    x1: Math.max(...found.map((f) => f.x1)),
+    y1: Math.max(...found.map((f) => f.y1)),
+  };
 }
 
 /** Pixel edges between set and not set, as lines in PNG pixels `[x0, y0, x1, y1]`, horizontal or vertical. */
 function edges(
   { width: w, height: h }: Picture,
-  flags: Uint8Array,
+  flags: Flags,
   window: Window,
   width: number,
   height: number,
-): Int32Array {
+): readonly number[] {
+  const { set } = flags;
   const toX = (x: number) => inside(Math.round(((x - window.x) / window.width) * width), width);
   const toY = (y: number) => inside(Math.round(((y - window.y) / window.height) * height), height);
-  const at = (x: number, y: number) => (x < 0 || y < 0 || x >= w || y >= h ? 0 : flags[y * w + x]!);
   const lines: number[] = [];
-  const [fromX, toX1] = [Math.max(0, Math.floor(window.x) - 1), Math.min(w, Math.ceil(window.x + window.width) + 1)];
-  const [fromY, toY1] = [Math.max(0, Math.floor(window.y) - 1), Math.min(h, Math.ceil(window.y + window.height) + 1)];
-  for (let y = fromY; y <= toY1; y++) {
-    for (let x = fromX; x <= toX1; x++) {
-      if (at(x - 1, y) !== at(x, y)) lines.push(toX(x), toY(y), toX(x), toY(y + 1));
-      if (at(x, y - 1) !== at(x, y)) lines.push(toX(x), toY(y), toX(x + 1), toY(y));
+  // What is set lies in the box of the mask; what is shown lies in the window.
+  const fromX = Math.max(flags.x0, Math.floor(window.x) - 1);
+  const fromY = Math.max(flags.y0, Math.floor(window.y) - 1);
+  const lastX = Math.min(flags.x1, Math.ceil(window.x + window.width) + 1);
+  const lastY = Math.min(flags.y1, Math.ceil(window.y + window.height) + 1);
+  for (let y = fromY; y <= lastY; y++) {
+    for (let x = fromX; x <= lastX; x++) {
+      const here = x < w && y < h ? set[y * w + x] : 0;
+      const left = x > 0 && y < h ? set[y * w + x - 1] : 0;
+      const above = y > 0 && x < w ? set[(y - 1) * w + x] : 0;
+      if (left !== here) lines.push(toX(x), toY(y), toX(x), toY(y + 1));
+      if (above !== here) lines.push(toX(x), toY(y), toX(x + 1), toY(y));
     }
   }
-  return Int32Array.from(lines);
+  return lines;
 }
 
 /** A line on the border of the picture is drawn on its last pixels. */
@@ -188,7 +218,7 @@ function paint(
   drawn: Uint8Array,
   width: number,
   height: number,
-  lines: Int32Array,
+  lines: readonly number[],
   radius: number,
   value: number,
 ): void {
@@ -204,49 +234,53 @@ function isGrey(rgb: Uint8Array): boolean {
   return true;
 }
 
-/** 80 % black. */
-const halo = (value: number) => value * 0.2;
+/** A drawing with fewer levels, ready to be encoded. */
+export interface Levelled {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+  /** [height, width, channels] */
+  readonly data: Uint8Array;
+  readonly palette?: [number, number, number][];
+}
 
-function encodeGrey(
-  rgb: Uint8Array,
-  drawn: Uint8Array,
-  colours: readonly OutlinedMask['rgb'][],
-  width: number,
-  height: number,
-  levels: number,
-): Uint8Array {
+/** Grey pictures by a palette of greys and the masks' colours, others with so many levels in each colour. */
+export function withLevels(drawing: Drawing, levels: number): Levelled {
+  return isGrey(drawing.rgb) ? greyLevels(drawing, levels) : colourLevels(drawing, levels);
+}
+
+export function encodeDrawing(levelled: Levelled): Uint8Array {
+  return encode({ ...levelled, depth: 8 }, { zlib: { level: 9 } });
+}
+
+/** A halo is 80 % black. */
+const halo = 0.2;
+
+function greyLevels({ width, height, rgb, drawn, colours }: Drawing, levels: number): Levelled {
   const greys = Math.min(levels, 256 - colours.length);
+  const bare = Uint8Array.from({ length: 256 }, (_, v) => Math.round((v / 255) * (greys - 1)));
+  const dark = Uint8Array.from({ length: 256 }, (_, v) => Math.round(((v * halo) / 255) * (greys - 1)));
   const data = new Uint8Array(width * height);
   for (let i = 0; i < data.length; i++) {
-    const v = rgb[3 * i]!;
-    data[i] = drawn[i]! >= 2 ? greys + drawn[i]! - 2 : Math.round(((drawn[i] ? halo(v) : v) / 255) * (greys - 1));
+    const mark = drawn[i]!;
+    data[i] = mark >= 2 ? greys + mark - 2 : (mark ? dark : bare)[rgb[3 * i]!]!;
   }
   const palette = [
     ...Array.from({ length: greys }, (_, k) => Array<number>(3).fill(Math.round((k * 255) / (greys - 1)))),
     ...colours.map((c) => [...c]),
   ];
-  return encode(
-    { width, height, data, depth: 8, channels: 1, palette: palette as [number, number, number][] },
-    { zlib: { level: 9 } },
-  );
+  return { width, height, channels: 1, data, palette: palette as [number, number, number][] };
 }
 
-function encodeColour(
-  rgb: Uint8Array,
-  drawn: Uint8Array,
-  colours: readonly OutlinedMask['rgb'][],
-  width: number,
-  height: number,
-  levels: number,
-): Uint8Array {
-  const data = new Uint8Array(rgb.length);
+function colourLevels({ width, height, rgb, drawn, colours }: Drawing, levels: number): Levelled {
   const step = 255 / (levels - 1);
+  const bare = Uint8Array.from({ length: 256 }, (_, v) => Math.round(Math.round(v / step) * step));
+  const dark = Uint8Array.from({ length: 256 }, (_, v) => Math.round(Math.round((v * halo) / step) * step));
+  const data = new Uint8Array(rgb.length);
   for (let i = 0; i < drawn.length; i++) {
-    for (let k = 0; k < 3; k++) {
-      const v = rgb[3 * i + k]!;
-      data[3 * i + k] =
-        drawn[i]! >= 2 ? colours[drawn[i]! - 2]![k]! : Math.round(Math.round((drawn[i] ? halo(v) : v) / step) * step);
-    }
+    const mark = drawn[i]!;
+    const table = mark ? dark : bare;
+    for (let k = 0; k < 3; k++) data[3 * i + k] = mark >= 2 ? colours[mark - 2]![k]! : table[rgb[3 * i + k]!]!;
   }
-  return encode({ width, height, data, depth: 8, channels: 3 }, { zlib: { level: 9 } });
+  return { width, height, channels: 3, data };
 }

@@ -1,6 +1,16 @@
+import { deflateSync } from 'node:zlib';
 import type { MaskPlane, Picture, Stack } from '../base/index.ts';
 import type { DraftMask, Finding } from '../findings/index.ts';
-import { pictureSides, pixelAspect, renderKeyPicture, type OutlinedMask } from './key-picture.ts';
+import {
+  drawKeyPicture,
+  encodeDrawing,
+  pictureSides,
+  pixelAspect,
+  withLevels,
+  type Drawing,
+  type Levelled,
+  type OutlinedMask,
+} from './key-picture.ts';
 import { imageName, planeName } from './study-facts.ts';
 import type { EncodingInput, KeyPictures } from './types.ts';
 import { escapeText, letter } from './words.ts';
@@ -83,18 +93,31 @@ function outlined({ finding, stack }: FigureOf, plane: MaskPlane): OutlinedMask 
 }
 
 function smallEnough(picture: Picture, mask: OutlinedMask, aspect: number, limit: number): Uint8Array {
-  let png: Uint8Array = new Uint8Array();
-  for (const { scale, levels } of ladder) {
-    png = renderKeyPicture(picture, [mask], {
-      width: size.width * scale,
-      height: size.height * scale,
-      aspect,
-      levels,
-      line: scale === 2 ? 3 : 1,
-    });
-    if (png.length <= limit) return png;
+  const drawings = new Map<number, Drawing>();
+  const drawingOf = (scale: number): Drawing => {
+    const known = drawings.get(scale);
+    if (known) return known;
+    const [width, height] = [size.width * scale, size.height * scale];
+    const drawing = drawKeyPicture(picture, [mask], { width, height, aspect, line: scale === 2 ? 3 : 1 });
+    drawings.set(scale, drawing);
+    return drawing;
+  };
+  for (const [rung, { scale, levels }] of ladder.entries()) {
+    const levelled = withLevels(drawingOf(scale), levels);
+    const last = rung === ladder.length - 1;
+    if (!last && surelyLarger(levelled, limit)) continue;
+    const png = encodeDrawing(levelled);
+    if (last || png.length <= limit) return png;
   }
-  return png;
+  return new Uint8Array();
+}
+
+/**
+ * Whether the PNG would be too large beyond doubt. Deflate at its fastest takes a thirtieth of the time that the
+ * encoder takes, and its result was 1.03 to 1.40 times as long on 200 key pictures: more than 1.6 times is proof.
+ */
+function surelyLarger({ data }: Levelled, limit: number): boolean {
+  return deflateSync(data, { level: 1 }).length > 1.6 * limit;
 }
 
 /** The palette's colours dark enough for white paper; any other colour is darkened until text in it can be read (4.5:1). */

@@ -142,7 +142,7 @@ describe('a mask on its picture', () => {
   it.each(Object.entries(ways))('covers the pixels whose source is set, and no other: %s', (_way, t) => {
     const mask = maskOf([5, 20, 10, 14], [16, 20, 10, 30]);
     const picture = pictureOf(t);
-    const flags = maskOnPicture(picture, mask);
+    const flags = maskOnPicture(picture, mask).set;
     const found = new Set<number>();
     flags.forEach((set, i) => {
       if (!set) return;
