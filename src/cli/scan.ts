@@ -7,7 +7,7 @@ import { inspectPart10 } from '../dicom/index.ts';
 export interface Scan {
   /** By Study Instance UID, in order of appearance. */
   readonly studies: ReadonlyMap<string, readonly SourceInstance[]>;
-  /** Files that are no DICOM: passed over. */
+  /** Files that hold no instance (no DICOM, or a DICOMDIR): passed over. */
   readonly otherFiles: number;
   /** DICOM files that cannot be used, and why. */
   readonly refused: readonly { readonly file: string; readonly code: string; readonly message: string }[];
@@ -35,7 +35,8 @@ export async function scanFolder(folder: string, onFile: (count: number) => void
       instance = sourceOf(file, bytes);
     } catch (e) {
       if (!(e instanceof PlumblineError)) throw e;
-      if (e.code === 'not-dicom') otherFiles++;
+      // A DICOMDIR lies on every exchange medium: a list of files, not an instance.
+      if (e.code === 'not-dicom' || e.code === 'class-not-storable') otherFiles++;
       else refused.push({ file, code: e.code, message: e.message });
       continue;
     }

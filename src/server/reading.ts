@@ -23,8 +23,11 @@ export interface Reading {
   close(): Promise<void>;
 }
 
-/** @throws PlumblineError `routes-invalid`, `mappings-invalid`, `config-missing` */
-export function openReading(config: Config): Reading {
+/**
+ * @param options.tempDir where large pictures pass to the model's process; the system's folder where absent
+ * @throws PlumblineError `routes-invalid`, `mappings-invalid`, `config-missing`
+ */
+export function openReading(config: Config, options: { readonly tempDir?: string } = {}): Reading {
   const modelsDir = config.modelsDir ?? resolve(home, 'models');
   const mappingsDir = config.mappingsDir ?? resolve(home, 'mappings');
   const routes = parseRoutes(readText(mappingsDir, 'routes.json'), join(mappingsDir, 'routes.json'));
@@ -43,7 +46,8 @@ export function openReading(config: Config): Reading {
     decoder,
     modelsDir,
     bundle,
-    runtime: (name) => remember(runtimes, name, async () => createRuntime(await bundle(name), config.inference)),
+    runtime: (name) =>
+      remember(runtimes, name, async () => createRuntime(await bundle(name), { ...config.inference, ...options })),
     close: async () => {
       const started = await Promise.allSettled(runtimes.values());
       await Promise.all(started.map((r) => (r.status === 'fulfilled' ? r.value.close() : undefined)));

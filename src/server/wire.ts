@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
@@ -28,8 +28,10 @@ export interface Rooms {
  * @throws PlumblineError of configuration, routes, mappings, bundles and store
  */
 export async function openRooms(config: Config, log: Log, clock: Clock = systemClock): Promise<Rooms> {
-  const reading = openReading(config);
   mkdirSync(config.dataDir, { recursive: true });
+  const tempDir = join(config.dataDir, 'tmp');
+  mkdirSync(tempDir, { recursive: true });
+  const reading = openReading(config, { tempDir });
   const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
   const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
   const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading });
@@ -43,6 +45,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
     delivery,
     reading,
     start: () => {
+      emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
       workers = work.startWorkers({ concurrency: config.work.concurrency, stages: stagesOf(config, reading, blobs) });
       delivery.start();
@@ -56,6 +59,10 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
       await db.close();
     },
   };
+}
+
+function emptyFolder(dir: string): void {
+  for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true, force: true });
 }
 
 interface Parts {

@@ -233,7 +233,7 @@ function report(options: Options, totals: Totals): void {
   const passed = [
     totals.refused.length > 0 ? `${totals.refused.length} DICOM files refused` : '',
     totals.duplicates > 0 ? `${totals.duplicates} duplicates` : '',
-    totals.otherFiles > 0 ? `${totals.otherFiles} files that are no DICOM passed over` : '',
+    totals.otherFiles > 0 ? `${totals.otherFiles} files without a DICOM instance passed over` : '',
   ].filter((p) => p !== '');
   process.stdout.write(
     `${totals.done} of ${totals.studies} studies done${passed.length > 0 ? `; ${passed.join(', ')}` : ''}.\n`,
