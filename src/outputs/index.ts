@@ -8,7 +8,13 @@ export { dicomChecks } from './consistency-rules.ts';
 export type * from './types.ts';
 export { encodeFhirR4 } from './fhir-r4.ts';
 export { encodeFhirR5 } from './fhir-r5.ts';
-export { encodePreview } from './preview.ts';
-export { pictureSides, pixelAspect, renderKeyPicture, type KeyPictureOptions, type OutlinedMask } from './key-picture.ts';
+export { encodePreview, encodePreviewInTurns } from './preview.ts';
+export {
+  pictureSides,
+  pixelAspect,
+  renderKeyPicture,
+  type KeyPictureOptions,
+  type OutlinedMask,
+} from './key-picture.ts';
 export { checkFhir } from './consistency-fhir.ts';
 export { fhirChecks } from './consistency-fhir-rules.ts';

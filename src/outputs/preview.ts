@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Finding, Measurement, Sentence } from '../findings/index.ts';
 import { box, keyFigure, paperColour, type FigureOf } from './preview-figure.ts';
 import { previewStyle } from './preview-style.ts';
@@ -17,11 +18,34 @@ export function encodePreview(
   sr: DicomObject,
   pictures: KeyPictures,
 ): string {
+  return page(input, segs, sr, [...sentenceRows(input, pictures)]);
+}
+
+/** The same page; other work of the process has its turn between sentences, as key images take their time. */
+export async function encodePreviewInTurns(
+  input: EncodingInput,
+  segs: readonly DicomObject[],
+  sr: DicomObject,
+  pictures: KeyPictures,
+): Promise<string> {
+  const rows: string[] = [];
+  for (const row of sentenceRows(input, pictures)) {
+    rows.push(row);
+    await setImmediate();
+  }
+  return page(input, segs, sr, rows);
+}
+
+function* sentenceRows(input: EncodingInput, pictures: KeyPictures): Generator<string> {
+  const figures = figuresOf(input);
+  for (const s of input.draft.sentences) yield sentenceRow(input, s, figures, pictures);
+}
+
+function page(input: EncodingInput, segs: readonly DicomObject[], sr: DicomObject, rows: readonly string[]): string {
   const facts = studyFacts(input);
   const { draft } = input;
   const figures = figuresOf(input);
   const title = facts.description || `${facts.modalities.join(', ')} study`;
-  const rows = draft.sentences.map((s) => sentenceRow(input, s, figures, pictures)).join('\n');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -39,7 +63,7 @@ export function encodePreview(
 ${factList(input, facts)}
 ${noticeList(input)}
 <h2>Findings</h2>
-${rows === '' ? '<p class="why">The model said nothing.</p>' : `<ol>\n${rows}\n</ol>`}
+${rows.length === 0 ? '<p class="why">The model said nothing.</p>' : `<ol>\n${rows.join('\n')}\n</ol>`}
 ${measurementTable(figures)}
 ${howMade(input, segs, sr)}
 </div>

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { PlumblineError, sha256, type DicomJson, type MaskSet, type Picture, type Site } from '../base/index.ts';
 import { inspectPart10 } from '../dicom/index.ts';
 import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
@@ -8,7 +9,7 @@ import {
   checkFhir,
   encodeFhirR4,
   encodeFhirR5,
-  encodePreview,
+  encodePreviewInTurns,
   encodeSeg,
   encodeSr,
   type DicomObject,
@@ -107,18 +108,19 @@ export async function encodeStudy(
   const { presence, site, profile = {}, onProgress } = input;
   const encoding: EncodingInput = { draft, masks, sources: attributesOf(input.instances), site, presence, profile };
   onProgress?.('encode', 0, 1);
+  // Each step takes tens to hundreds of milliseconds of the one thread that also answers at the doors: turns between.
   const segs = encodeSeg(encoding);
+  await setImmediate();
   const sr = encodeSr(encoding, segs);
-  const html = encodePreview(encoding, segs, sr, await keyPictures(input, draft));
-  const set: EncodingSet = {
-    segs,
-    sr,
-    html,
-    fhirR4: encodeFhirR4(encoding, segs, sr, html),
-    fhirR5: encodeFhirR5(encoding, segs, sr, html),
-  };
+  const html = await encodePreviewInTurns(encoding, segs, sr, await keyPictures(input, draft));
+  const fhirR4 = encodeFhirR4(encoding, segs, sr, html);
+  await setImmediate();
+  const set: EncodingSet = { segs, sr, html, fhirR4, fhirR5: encodeFhirR5(encoding, segs, sr, html) };
   onProgress?.('check', 0, 1);
-  const problems = [...checkDicom(encoding, segs, sr), ...checkFhir(encoding, set)];
+  await setImmediate();
+  const ofDicom = checkDicom(encoding, segs, sr);
+  await setImmediate();
+  const problems = [...ofDicom, ...checkFhir(encoding, set)];
   const grave = problems.filter((p) => p.severity === 'hold');
   if (grave.length > 0) {
     const said = grave.map((p) => `${p.check}: ${p.message}`).join('; ');

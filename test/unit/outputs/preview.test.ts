@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { derivedUid, emptyBits, setBit, sha256, type Picture } from '../../../src/base/index.ts';
 import {
   encodePreview,
+  encodePreviewInTurns,
   encodeSeg,
   encodeSr,
   type EncodingInput,
@@ -94,6 +95,22 @@ describe('the report page', () => {
 
   it('is the same text each time', () => {
     expect(page()).toBe(page());
+  });
+
+  it('is the same text where it gives other work its turn, one turn for each sentence', async () => {
+    const input = sampleInput();
+    const { segs, sr, html } = encodeAll(input);
+    let turns = 0;
+    let done = false;
+    const count = () => {
+      turns++;
+      if (!done) setImmediate(count);
+    };
+    setImmediate(count);
+    const inTurns = await encodePreviewInTurns(input, segs, sr, samplePictures(input));
+    done = true;
+    expect(inTurns).toBe(html);
+    expect(turns).toBeGreaterThanOrEqual(input.draft.sentences.length);
   });
 
   it('says every representation of the name, the issuer, and the months as words', () => {
