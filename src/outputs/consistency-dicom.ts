@@ -3,7 +3,7 @@ import { inspectPart10, items, personName, text, type InspectedFile } from '../d
 import { collect, nameOf, type ReadBack, type Say } from './consistency-rules.ts';
 import { checkSegment } from './consistency-seg.ts';
 import { checkReport } from './consistency-sr.ts';
-import { firstSource, isDate, objectUid } from './dicom-common.ts';
+import { firstSource, isLegal, objectUid } from './dicom-common.ts';
 import type { DicomObject, EncodingInput, Problem } from './types.ts';
 
 /**
@@ -73,7 +73,7 @@ function checkIdentity(input: EncodingInput, stack: Stack, { object, file, attri
   checkUids(input, object, file, say);
   const differ = (keyword: string) => {
     const [ours, theirs] = [text(attributes, keyword), text(source, keyword)];
-    return ours !== theirs && !(ours === '' && mayBecomeEmpty.has(keyword) && !plausible(keyword, theirs));
+    return ours !== theirs && !(ours === '' && mayBecomeEmpty.has(keyword) && !isLegal(source, keyword));
   };
   for (const k of patient) if (differ(k)) say('PL-DCM-003', `${name}: ${k} is not that of the source`);
   if (personName(attributes, 'PatientName') !== personName(source, 'PatientName')) {
@@ -84,14 +84,6 @@ function checkIdentity(input: EncodingInput, stack: Stack, { object, file, attri
     say('PL-DCM-004', `${name}: the study is not ${input.draft.studyUid}`);
   }
   checkOrigin(input, { object, file, attributes }, say);
-}
-
-/** Forms of PS3.5 6.2 for what a source may have wrong. */
-function plausible(keyword: string, value: string): boolean {
-  if (keyword.endsWith('Date')) return isDate(value);
-  if (keyword.endsWith('Time')) return /^\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?$/.test(value);
-  if (keyword === 'PatientSex') return ['M', 'F', 'O'].includes(value);
-  return [...value].length <= (keyword === 'StudyID' || keyword === 'AccessionNumber' ? 16 : 64);
 }
 
 function checkUids(input: EncodingInput, object: DicomObject, file: InspectedFile, say: Say): void {

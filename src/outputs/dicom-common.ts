@@ -78,7 +78,8 @@ const optional = [
 /**
  * Patient and study as the source says, text as it is there. An illegal optional value (an age of `45`) is left out,
  * an illegal date, time, sex, study id or accession number (some archives hold longer ones than SH takes) becomes empty,
- * since the UIDs tie the objects to their study; the patient's name and id are never altered, the writer refuses instead.
+ * since the UIDs tie the objects to their study; the patient's name and id are never altered.
+ * @throws PlumblineError text-unencodable where the patient's name or id cannot be copied
  */
 export function patientAndStudy(source: DicomJson): DicomJson {
   const copied: { [tag: string]: DicomJson[string] } = {
@@ -89,11 +90,32 @@ export function patientAndStudy(source: DicomJson): DicomJson {
   for (const keyword of required) {
     const tag = tagOf(keyword);
     const element = source[tag];
-    const identity = keyword === 'PatientName' || keyword === 'PatientID';
-    const keep = element && (identity || isWritable({ [tag]: element }));
-    copied[tag] = keep ? element : dataset({ [keyword]: [] })[tag]!;
+    const legal = element !== undefined && isWritable({ [tag]: element });
+    if (element && !legal && (keyword === 'PatientName' || keyword === 'PatientID'))
+      throw unusableIdentity(source, keyword);
+    copied[tag] = legal ? element : dataset({ [keyword]: [] })[tag]!;
   }
   return copied;
+}
+
+/** Nothing is written for a patient whose name or id would have to be altered. */
+function unusableIdentity(source: DicomJson, keyword: string): PlumblineError {
+  const where = text(source, 'SOPInstanceUID');
+  return new PlumblineError(
+    'text-unencodable',
+    `${keyword} of the source breaks the rules of its value representation`,
+    {
+      where,
+      remedy: 'Correct it at the source and send the study again: it cannot be copied into a legal object.',
+    },
+  );
+}
+
+/** Whether the source's value of an attribute may stand in an object of ours. */
+export function isLegal(source: DicomJson, keyword: string): boolean {
+  const tag = tagOf(keyword);
+  const element = source[tag];
+  return element === undefined || isWritable({ [tag]: element });
 }
 
 /** Who removed the identity is told as the source tells it; one of the two methods is needed then (PS3.3 C.7.1.1). */
