@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { createLog, parseConfig, PlumblineError, type Config } from '../../base/index.ts';
 import type { Draft, Finding, Measurement } from '../../findings/index.ts';
 import { serve, type Gateway } from '../../server/index.ts';
@@ -33,6 +34,7 @@ export function demoCommand(): Command {
     .action(async (options: Options) => {
       const dir = freshFolder(options.dir);
       const gateway = await start(dir, options.port);
+      await startModels(gateway);
       say('Plumbline demo: four synthetic studies go in by STOW-RS; a small demonstration model reads them.');
       say('The pictures are drawn by code and the model knows nothing of real images: not for clinical use.\n');
       let failed = 0;
@@ -75,6 +77,17 @@ async function start(dir: string, port: number): Promise<Gateway> {
   }
 }
 
+/** The model's process opens its graphs while the studies are being drawn. */
+async function startModels({ rooms: { reading } }: Gateway): Promise<void> {
+  for (const name of new Set(reading.routes.rules.map((r) => r.then.bundle))) {
+    await reading.bundle(name);
+    // What goes wrong here is met again, and told, by the work that asks for the same runtime.
+    reading.runtime(name).catch(() => {});
+  }
+  // A few turns of the loop bring the process to life; drawing, which holds the loop, comes after them.
+  await setTimeout(20);
+}
+
 /** A short quiet time, since all images of a demo study come in one request. */
 function demoConfig(dir: string, port: number): Config {
   const text = `{dataDir: store, http: {port: ${port}}, gate: {quietSeconds: 0.3}, site: {organization: Plumbline demo}}`;
@@ -110,7 +123,7 @@ async function settled({ rooms }: Gateway, studyUid: string): Promise<Workitem[]
     const items = await rooms.work.list({ studyUid });
     if (items.length > 0 && items.every((i) => !moving.has(i.state))) return items;
     if ((await rooms.studies.study(studyUid))?.state === 'held') return items;
-    await new Promise((done) => setTimeout(done, 50));
+    await setTimeout(50);
   }
   throw new PlumblineError('internal', 'the study was not read within two minutes', { where: studyUid });
 }
