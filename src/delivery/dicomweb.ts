@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { PlumblineError, type DicomJson } from '../base/index.ts';
-import { inspectPart10, items, number, text } from '../dicom/index.ts';
-import { refusal, request, shorten, unreachable, type Peer } from './http.ts';
+import { asPlumblineError, PlumblineError, type DicomJson } from '../base/index.ts';
+import { inspectPart10, items, number, text, type InspectedFile } from '../dicom/index.ts';
+import { identifying, PeerRefusal, quote, refusal, request, retryAfterMs, unreachable, type Peer } from './http.ts';
 import type { DeliverContent, DeliverObject, Destination } from './types.ts';
 
 /**
@@ -13,7 +13,8 @@ export function dicomwebDestination(peer: Peer): Destination {
     name: peer.name,
     kind: 'dicomweb',
     deliver: async (content, signal) => {
-      for (const object of content.objects) await deliverObject(peer, content, object, signal);
+      const discreet = { ...peer, hide: identifying(content.patientId) };
+      for (const object of content.objects) await deliverObject(discreet, content, object, signal);
     },
     check: async (signal) => {
       const response = await request(
@@ -22,8 +23,8 @@ export function dicomwebDestination(peer: Peer): Destination {
         { headers: { accept: 'application/dicom+json' } },
         signal,
       );
-      const words = await response.text();
-      if (!response.ok) throw refusal(peer, response.status, words, response.headers.get('retry-after'));
+      const words = await readText(peer, response);
+      if (!response.ok) throw refused(peer, response, words);
       return `answers QIDO-RS with ${response.status}`;
     },
   };
@@ -53,7 +54,7 @@ async function isThere(peer: Peer, studyUid: string, object: DeliverObject, sign
   );
   const body = await readText(peer, response);
   if (response.status === 204 || response.status === 404) return false;
-  if (!response.ok) throw refusal(peer, response.status, body, response.headers.get('retry-after'));
+  if (!response.ok) throw refused(peer, response, body);
   const rows = parseJson<DicomJson[]>(peer, body === '' ? '[]' : body);
   return rows.some((row) => text(row, 'SOPInstanceUID') === object.instanceUid);
 }
@@ -79,10 +80,15 @@ async function store(peer: Peer, object: DeliverObject, signal: AbortSignal): Pr
     signal,
   );
   const body = await readText(peer, response);
-  const failed = failures(body);
-  // 409 is "none stored" (PS3.18 10.5.3): the reasons say whether another try can help.
-  if (failed.length > 0) throw failureOf(peer, object, failed[0]!);
-  if (!response.ok) throw refusal(peer, response.status, body, response.headers.get('retry-after'));
+  const [reason] = failures(body);
+  if (reason !== undefined) throw failureOf(peer, object, reason, response);
+  if (!response.ok) throw refused(peer, response, body);
+}
+
+/** 409 is "none stored" (PS3.18 10.5.3): without a reason of its own it stays so. */
+function refused(peer: Peer, { status, headers }: Response, words: string): PeerRefusal {
+  const code = status === 409 ? 'peer-refused' : undefined;
+  return refusal(peer, status, words, headers.get('retry-after'), code);
 }
 
 /** Failure Reasons (0008,1197) of the answer; an empty sequence is a success (Orthanc always sends one). */
@@ -91,24 +97,25 @@ function failures(body: string): number[] {
     const answer = JSON.parse(body) as DicomJson;
     return items(answer, 'FailedSOPSequence').map((item) => number(item, 'FailureReason') ?? 0x0110);
   } catch {
-    return []; // not JSON: the status code alone speaks
+    return []; // not JSON: the status code alone speaks, and reading back says whether it is stored
   }
 }
 
 /** 0110 processing failure and A7xx out of resources may pass (PS3.18 table I.2-2); the rest never does. */
-function failureOf(peer: Peer, object: DeliverObject, reason: number): PlumblineError {
+function failureOf(peer: Peer, object: DeliverObject, reason: number, { status, headers }: Response): PeerRefusal {
   const hex = `0x${reason.toString(16).toUpperCase().padStart(4, '0')}`;
   const passing = reason === 0x0110 || (reason >= 0xa700 && reason <= 0xa7ff);
-  return new PlumblineError(
+  return new PeerRefusal(
     passing ? 'peer-busy' : 'peer-refused',
     `${peer.name} did not store ${object.role.toUpperCase()} ${object.instanceUid}: Failure Reason ${hex}`,
-    {
-      where: peer.name,
-    },
+    { where: peer.name, status, retryAfterMs: retryAfterMs(headers.get('retry-after')) },
   );
 }
 
-/** Fetch the object and compare it with what was sent: the data set byte for byte, or attribute for attribute where it was re-encoded. */
+/**
+ * Fetch the object and compare it with what was sent: the data set byte for byte, or attribute for attribute and the
+ * pixels bit for bit where it was encoded anew.
+ */
 async function compare(
   peer: Peer,
   studyUid: string,
@@ -116,31 +123,85 @@ async function compare(
   signal: AbortSignal,
   code: 'uid-conflict' | 'read-back-differs',
 ): Promise<void> {
-  const path = `/studies/${studyUid}/series/${object.seriesUid}/instances/${object.instanceUid}`;
-  const accept = 'multipart/related; type="application/dicom"; transfer-syntax=*';
-  const response = await request(peer, path, { headers: { accept, 'cache-control': 'no-cache' } }, signal);
-  const body = await readBytes(peer, response);
-  if (!response.ok)
-    throw refusal(peer, response.status, new TextDecoder().decode(body), response.headers.get('retry-after'));
-  const stored = inspectPart10(firstPart(peer, response.headers.get('content-type') ?? '', body));
+  const stored = await retrieve(peer, studyUid, object, '*', signal);
   if (stored.dataDigest === object.dataDigest) return;
-  const sent = inspectPart10(await object.bytes());
+  const bytes = await object.bytes();
+  const sent = { ...inspectPart10(bytes), bytes };
   const different = differingTags(sent.attributes, stored.attributes);
-  if (different.length === 0 && stored.instanceUid === object.instanceUid) return;
+  if (different.length === 0 && !(await samePixels(sent, stored))) different.push(pixelData);
+  if (different.length === 0) return;
   throw new PlumblineError(
     code,
     `${peer.name} holds another ${object.role.toUpperCase()} under ${object.instanceUid}; differing: ${different.slice(0, 8).join(' ')}`,
-    {
-      where: peer.name,
-    },
+    { where: peer.name },
   );
+
+  /** What comes back compressed is asked for once more as it was sent; an archive that cannot is taken at its word. */
+  async function samePixels(mine: Retrieved, theirs: Retrieved): Promise<boolean> {
+    const pixels = pixelsOf(mine);
+    if (pixels === undefined) return true;
+    const back = pixelsOf(theirs) ?? (await plainPixels(mine.transferSyntax));
+    return back === undefined || Buffer.compare(pixels, back) === 0;
+  }
+
+  async function plainPixels(transferSyntax: string): Promise<Uint8Array | undefined> {
+    try {
+      return pixelsOf(await retrieve(peer, studyUid, object, transferSyntax, signal));
+    } catch (thrown) {
+      if (thrown instanceof PeerRefusal && (thrown.status === 406 || thrown.status === 400)) return undefined;
+      throw thrown;
+    }
+  }
 }
 
-/** Tags that were sent and come back with another value. What an archive adds of its own is its right. */
+type Retrieved = InspectedFile & { readonly bytes: Uint8Array };
+const pixelData = '7FE00010';
+
+/** Native pixels, as views; the two little endian transfer syntaxes write them alike. */
+function pixelsOf({ transferSyntax, pixel, bytes }: Retrieved): Uint8Array | undefined {
+  const plain = transferSyntax === '1.2.840.10008.1.2' || transferSyntax === '1.2.840.10008.1.2.1';
+  return plain && pixel ? bytes.subarray(pixel.offset, pixel.offset + pixel.length) : undefined;
+}
+
+async function retrieve(
+  peer: Peer,
+  studyUid: string,
+  object: DeliverObject,
+  transferSyntax: string,
+  signal: AbortSignal,
+): Promise<Retrieved> {
+  const path = `/studies/${studyUid}/series/${object.seriesUid}/instances/${object.instanceUid}`;
+  const accept = `multipart/related; type="application/dicom"; transfer-syntax=${transferSyntax}`;
+  const response = await request(peer, path, { headers: { accept, 'cache-control': 'no-cache' } }, signal);
+  const body = await readBytes(peer, response);
+  if (!response.ok) throw refused(peer, response, new TextDecoder().decode(body));
+  const bytes = firstPart(peer, response.headers.get('content-type') ?? '', body);
+  return { ...inspected(peer, bytes), bytes };
+}
+
+/** What a peer answers is its fault, not that of the object: it never becomes a code of the file. */
+function inspected(peer: Peer, bytes: Uint8Array): InspectedFile {
+  try {
+    return inspectPart10(bytes);
+  } catch (cause) {
+    throw new PlumblineError(
+      'peer-answer-invalid',
+      `${peer.name} answered no DICOM file: ${asPlumblineError(cause).message}`,
+      {
+        where: peer.name,
+        cause,
+      },
+    );
+  }
+}
+
+/**
+ * Tags that were sent and come back with another value. What an archive adds of its own is its right, and the character
+ * set in which it writes the same text.
+ */
 function differingTags(sent: DicomJson, stored: DicomJson): string[] {
-  return Object.keys(sent).filter(
-    (tag) => JSON.stringify(sent[tag]?.Value ?? []) !== JSON.stringify(stored[tag]?.Value ?? []),
-  );
+  const said = (of: DicomJson, tag: string) => JSON.stringify([of[tag]?.Value ?? [], of[tag]?.InlineBinary]);
+  return Object.keys(sent).filter((tag) => tag !== '00080005' && said(sent, tag) !== said(stored, tag));
 }
 
 /** Content of the first body part of a multipart/related answer (RFC 2387). */
@@ -153,7 +214,7 @@ function firstPart(peer: Peer, contentType: string, body: Uint8Array): Uint8Arra
   if (end < 0)
     throw new PlumblineError(
       'peer-answer-invalid',
-      `${peer.name} answered no multipart/related body (${shorten(contentType)})`,
+      `${peer.name} answered no multipart/related body (${quote(peer, contentType)})`,
       { where: peer.name },
     );
   return buffer.subarray(head + 4, end);
@@ -175,7 +236,7 @@ function parseJson<T>(peer: Peer, body: string): T {
   try {
     return JSON.parse(body) as T;
   } catch (cause) {
-    throw new PlumblineError('peer-answer-invalid', `${peer.name} answered no JSON: ${shorten(body)}`, {
+    throw new PlumblineError('peer-answer-invalid', `${peer.name} answered no JSON: ${quote(peer, body)}`, {
       where: peer.name,
       cause,
     });

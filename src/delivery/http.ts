@@ -8,6 +8,8 @@ export interface Peer {
   readonly headers: Readonly<Record<string, string>>;
   readonly bearerFile?: string;
   readonly timeoutSeconds: number;
+  /** What identifies the patient: it is taken out of the peer's words before they go into a message. */
+  readonly hide?: readonly string[];
 }
 
 /** Headers of one request; the token file is read each time, so that a rotated token is used at once. */
@@ -16,14 +18,18 @@ export function headersFor(peer: Peer): Record<string, string> {
   try {
     return { ...peer.headers, authorization: `Bearer ${readFileSync(peer.bearerFile, 'utf8').trim()}` };
   } catch (cause) {
-    throw new PlumblineError('config-missing', `cannot read the bearer token file of ${peer.name}`, {
+    // A person must look, but nothing is lost: a token that is being renewed may be missing for a moment.
+    throw new PlumblineError('peer-unauthorized', `cannot read the bearer token file of ${peer.name}`, {
       where: peer.bearerFile,
       cause,
     });
   }
 }
 
-/** `fetch` with the peer's headers, a deadline, no redirects to elsewhere; network trouble becomes `peer-unreachable`. */
+/**
+ * `fetch` with the peer's headers and a deadline. A redirect is an answer like any other and is not followed: data of a
+ * patient go to the configured address only. @throws PlumblineError `peer-unreachable` for network trouble
+ */
 export async function request(
   peer: Peer,
   path: string,
@@ -34,7 +40,7 @@ export async function request(
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(peer.timeoutSeconds * 1000)]);
   const headers = { ...headersFor(peer), ...(init.headers as Record<string, string> | undefined) };
   try {
-    return await fetch(url, { ...init, headers, redirect: 'error', signal: deadline });
+    return await fetch(url, { ...init, headers, redirect: 'manual', signal: deadline });
   } catch (cause) {
     throw unreachable(peer, cause);
   }
@@ -43,18 +49,23 @@ export async function request(
 /** Network trouble in words: what the system said, not only "fetch failed". */
 export function unreachable(peer: Peer, cause: unknown): PlumblineError {
   const e = cause as Error & { cause?: { code?: string; message?: string } };
-  const detail = e.cause?.code ?? e.cause?.message ?? e.message;
+  const detail =
+    e.name === 'TimeoutError'
+      ? `nothing in ${peer.timeoutSeconds} s`
+      : (e.cause?.code ?? e.cause?.message ?? e.message);
   return new PlumblineError('peer-unreachable', `${peer.name} does not answer: ${detail}`, { where: peer.name, cause });
 }
 
 /** An answer that is no success, as an error; `words` is what the peer said. */
-export function refusal(peer: Peer, status: number, words: string, retryAfter?: string | null): PeerRefusal {
-  return new PeerRefusal(
-    codeOf(status),
-    `${peer.name} answered ${status}: ${shorten(words)}`,
-    peer.name,
-    retryAfterMs(retryAfter),
-  );
+export function refusal(
+  peer: Peer,
+  status: number,
+  words: string,
+  retryAfter?: string | null,
+  code: ErrorCode = codeOf(status),
+): PeerRefusal {
+  const message = `${peer.name} answered ${status}: ${quote(peer, words)}`;
+  return new PeerRefusal(code, message, { where: peer.name, status, retryAfterMs: retryAfterMs(retryAfter) });
 }
 
 function codeOf(status: number): ErrorCode {
@@ -65,12 +76,18 @@ function codeOf(status: number): ErrorCode {
   return 'peer-answer-invalid';
 }
 
-/** An error with the pause that the peer asked for. */
+/** An error with the status that the peer gave and the pause that it asked for. */
 export class PeerRefusal extends PlumblineError {
+  readonly status: number;
   readonly retryAfterMs: number | undefined;
-  constructor(code: ErrorCode, message: string, where: string, retryAfterMs: number | undefined) {
-    super(code, message, { where });
-    this.retryAfterMs = retryAfterMs;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    about: { readonly where: string; readonly status: number; readonly retryAfterMs?: number | undefined },
+  ) {
+    super(code, message, { where: about.where });
+    this.status = about.status;
+    this.retryAfterMs = about.retryAfterMs;
   }
 }
 
@@ -82,11 +99,24 @@ export function retryAfterMs(value: string | null | undefined, now = Date.now())
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
-/** One line of at most 500 characters, without markup: peers answer whole pages. */
-export function shorten(words: string): string {
-  const line = words
+/** The peer's words as one line of at most 500 characters, without markup (peers answer whole pages) and without the patient. */
+export function quote(peer: Peer, words: string): string {
+  const line = (peer.hide ?? [])
+    .filter((secret) => secret !== '')
+    .reduce((said, secret) => said.replace(wholeWord(secret), '…'), words.slice(0, 20_000))
     .replace(/<[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
   return line.length > 500 ? `${line.slice(0, 500)}…` : line || '(no words)';
+}
+
+function wholeWord(text: string): RegExp {
+  return new RegExp(`(?<![\\p{L}\\p{N}])${text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?![\\p{L}\\p{N}])`, 'giu');
+}
+
+/** Identifier and name of a patient, whole and in parts, for `Peer.hide`. */
+export function identifying(...words: readonly (string | undefined)[]): string[] {
+  const whole = words.filter((w) => w !== undefined && w !== '') as string[];
+  const parts = whole.flatMap((w) => w.split(/[\s^=,]+/)).filter((w) => w.length > 1);
+  return [...new Set([...whole, ...parts])].sort((a, b) => b.length - a.length);
 }

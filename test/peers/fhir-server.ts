@@ -27,8 +27,12 @@ export interface MedplumServer {
   stop(): Promise<void>;
 }
 
-/** A FHIR R4 server that others wrote: medplum's router and memory store, with medplum's validator in front of every write. */
-export async function startMedplum(): Promise<MedplumServer> {
+/**
+ * A FHIR R4 server that others wrote: medplum's router and memory store, with medplum's validator in front of every write.
+ * @param options.transactions On, it refuses more than 8 conditional creates in one Bundle. Off (its default), it takes the
+ * entries one after the other, links rewritten, and reports each.
+ */
+export async function startMedplum(options: { readonly transactions?: boolean } = {}): Promise<MedplumServer> {
   loadDefinitions();
   const router = new FhirRouter();
   const repository = new MemoryRepository();
@@ -39,7 +43,7 @@ export async function startMedplum(): Promise<MedplumServer> {
     try {
       if (req.path === '/metadata') return void send(res, 200, capabilities());
       if (req.method === 'POST' || req.method === 'PUT') validateAll(req.body as Json);
-      const [outcome, resource] = await router.handleRequest(requestOf(req), repository);
+      const [outcome, resource] = await router.handleRequest(requestOf(req, options.transactions === true), repository);
       send(res, getStatus(outcome), (resource ?? outcome) as unknown as Json);
     } catch (error) {
       if (!(error instanceof OperationOutcomeError)) throw error;
@@ -81,7 +85,7 @@ function validateAll(body: Json): void {
   for (const { resource } of entries) if (resource) validateResource(resource);
 }
 
-function requestOf(req: Request): FhirRequest {
+function requestOf(req: Request, transactions: boolean): FhirRequest {
   const url = req.url.replace(/\?.*$/, '');
   return {
     method: req.method as FhirRequest['method'],
@@ -91,13 +95,11 @@ function requestOf(req: Request): FhirRequest {
     params: {},
     query: req.query as FhirRequest['query'],
     headers: req.headers,
-    // With its transactions on, medplum refuses more than 8 conditional creates in one Bundle. Off (its default), it takes
-    // the entries one after the other, links rewritten, and reports each.
-    config: { transactions: false },
+    config: { transactions },
   };
 }
 
-function capabilities(fhirVersion = '4.0.1'): Json {
+function capabilities(fhirVersion = '4.0.1', transactions = true): Json {
   const types = [
     'Patient',
     'Device',
@@ -121,7 +123,7 @@ function capabilities(fhirVersion = '4.0.1'): Json {
     kind: 'instance',
     fhirVersion,
     format: ['json'],
-    rest: [{ mode: 'server', interaction: [{ code: 'transaction' }], resource }],
+    rest: [{ mode: 'server', interaction: transactions ? [{ code: 'transaction' }] : [], resource }],
   };
 }
 
@@ -131,6 +133,7 @@ export type Misbehaviour =
       readonly kind: 'status';
       readonly status: number;
       readonly retryAfter?: string;
+      /** Default: every request. */ readonly on?: 'read' | 'write';
       /** How often; then it behaves. Default: for ever. */ readonly times?: number;
     }
   /** A login page in place of FHIR. */
@@ -138,7 +141,15 @@ export type Misbehaviour =
   /** Stores, but forgets this field of this type without a word. */
   | { readonly kind: 'drop-field'; readonly type: string; readonly field: string }
   /** Closes the connection: before it stores anything, or after. */
-  | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly times?: number };
+  | { readonly kind: 'cut'; readonly when: 'before' | 'after'; readonly on?: 'read' | 'write'; readonly times?: number }
+  /** Takes single requests only; a transaction is answered with this status. */
+  | { readonly kind: 'no-transactions'; readonly status: number; readonly words?: string }
+  /** Answers a transaction with 200, but did not store the entries of this type. */
+  | { readonly kind: 'failing-entry'; readonly type: string; readonly status: number; readonly times?: number }
+  /** The index lags: searches find nothing. */
+  | { readonly kind: 'stale-search'; readonly times?: number }
+  /** Never answers. */
+  | { readonly kind: 'silence' };
 
 export interface FakeFhir {
   readonly url: string;
@@ -148,10 +159,11 @@ export interface FakeFhir {
   readonly stored: ReadonlyMap<string, Json>;
   readonly requests: readonly string[];
   put(resource: Json & { resourceType: string; id: string }): void;
+  remove(reference: string): void;
   stop(): Promise<void>;
 }
 
-/** A small FHIR server of our own, only for misbehaviour: transaction with ifNoneExist, read, search by identifier, ETags. */
+/** A small FHIR server of our own, only for misbehaviour: transaction, conditional create, If-Match, read, search by identifier. */
 export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | '5.0.0' } = {}): Promise<FakeFhir> {
   const stored = new Map<string, Json>();
   const requests: string[] = [];
@@ -159,15 +171,17 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
   const fake = { behave: undefined as Misbehaviour | undefined, left: new WeakMap<Misbehaviour, number>() };
   app.use('/fhir', (req, res) => {
     requests.push(`${req.method} ${req.url}`);
-    const bad = due(fake);
-    if (req.path === '/metadata' && bad?.kind !== 'html') return void send(res, 200, capabilities(options.fhirVersion));
+    const bad = due(fake, req);
+    if (req.path === '/metadata' && bad?.kind !== 'html')
+      return void send(res, 200, capabilities(options.fhirVersion, bad?.kind !== 'no-transactions'));
+    if (bad?.kind === 'silence') return;
     if (bad?.kind === 'cut' && bad.when === 'before') return void req.socket.destroy();
     if (bad?.kind === 'status') {
       if (bad.retryAfter !== undefined) res.set('Retry-After', bad.retryAfter);
       return void send(res, bad.status, outcome(`status ${bad.status} on demand`));
     }
     if (bad?.kind === 'html') return void res.status(200).type('html').send('<html><body>Please sign in</body></html>');
-    const answer = handle(req, stored, bad?.kind === 'drop-field' ? bad : undefined);
+    const answer = handle(req, stored, bad);
     if (bad?.kind === 'cut') return void req.socket.destroy();
     send(res, answer.status, answer.body);
   });
@@ -182,91 +196,110 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
     },
     stored,
     requests,
+    remove: (reference) => void stored.delete(reference),
     put: (resource) => void stored.set(`${resource.resourceType}/${resource.id}`, withVersion(resource, '1')),
     stop,
   };
 }
 
 /** The misbehaviour for this request, counting down where it has a number of times. */
-function due(fake: {
-  behave: Misbehaviour | undefined;
-  left: WeakMap<Misbehaviour, number>;
-}): Misbehaviour | undefined {
+function due(
+  fake: { behave: Misbehaviour | undefined; left: WeakMap<Misbehaviour, number> },
+  req: Request,
+): Misbehaviour | undefined {
   const bad = fake.behave;
-  if (!bad || !('times' in bad) || bad.times === undefined) return bad;
+  if (!bad || !concerns(bad, req)) return undefined;
+  if (!('times' in bad) || bad.times === undefined) return bad;
   const left = fake.left.get(bad) ?? bad.times;
   fake.left.set(bad, left - 1);
   return left > 0 ? bad : undefined;
 }
 
-type Answer = { readonly status: number; readonly body: Json };
+function concerns(bad: Misbehaviour, { method, url }: Request): boolean {
+  if (bad.kind === 'stale-search') return method === 'GET' && url.includes('?');
+  if (bad.kind === 'failing-entry') return method === 'POST' && url.replaceAll('/', '') === '';
+  if ('on' in bad && bad.on !== undefined) return (bad.on === 'read') === (method === 'GET');
+  return true;
+}
 
-function handle(
-  req: Request,
-  stored: Map<string, Json>,
-  drop: { readonly type: string; readonly field: string } | undefined,
-): Answer {
-  const path = req.path.replace(/^\/+|\/+$/g, '');
-  if (req.method === 'POST' && path === '') return transaction(req.body as Json, stored, drop);
-  if (req.method === 'POST') return { status: 201, body: store(req.body as Json, stored, drop) };
-  if (req.method === 'GET' && path.includes('/')) {
-    const found = stored.get(path);
-    return found ? { status: 200, body: found } : { status: 404, body: outcome(`no ${path}`) };
-  }
-  const matches = search(path, String(new URLSearchParams(req.url.split('?')[1] ?? '')), stored);
-  return {
-    status: 200,
-    body: {
-      resourceType: 'Bundle',
-      type: 'searchset',
-      total: matches.length,
-      entry: matches.map((resource) => ({ resource })),
-    },
+type Answer = { readonly status: number; readonly body: Json; readonly location?: string };
+type Drop = { readonly type: string; readonly field: string } | undefined;
+interface SentEntry {
+  readonly fullUrl?: string;
+  readonly resource: Json;
+  readonly request: {
+    readonly method: string;
+    readonly url: string;
+    readonly ifNoneExist?: string;
+    readonly ifMatch?: string;
   };
 }
 
-function transaction(
-  bundle: Json,
-  stored: Map<string, Json>,
-  drop: { readonly type: string; readonly field: string } | undefined,
-): Answer {
-  const entries = bundle['entry'] as {
-    fullUrl?: string;
-    resource: Json;
-    request: { url: string; ifNoneExist?: string };
-  }[];
+function handle(req: Request, stored: Map<string, Json>, bad: Misbehaviour | undefined): Answer {
+  const path = req.path.replace(/^\/+|\/+$/g, '');
+  const drop = bad?.kind === 'drop-field' ? bad : undefined;
+  if (req.method === 'POST' && path === '') {
+    if (bad?.kind === 'no-transactions') return { status: bad.status, body: outcome(bad.words ?? 'no such operation') };
+    return transaction(req.body as Json, stored, bad);
+  }
+  if (req.method === 'POST' || req.method === 'PUT') {
+    const condition = { ifNoneExist: req.get('if-none-exist'), ifMatch: req.get('if-match') };
+    const request = { method: req.method, url: path, ...defined(condition) };
+    return write({ resource: req.body as Json, request }, stored, drop);
+  }
+  if (path.includes('/')) {
+    const found = stored.get(path);
+    return found ? { status: 200, body: found } : { status: 404, body: outcome(`no ${path}`) };
+  }
+  const query = String(new URLSearchParams(req.url.split('?')[1] ?? ''));
+  const matches = bad?.kind === 'stale-search' ? [] : search(path, query, stored);
+  const body = { resourceType: 'Bundle', type: 'searchset', total: matches.length };
+  return { status: 200, body: { ...body, entry: matches.map((resource) => ({ resource })) } };
+}
+
+function defined<T extends object>(of: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(of).filter(([, v]) => v !== undefined)) as never;
+}
+
+function transaction(bundle: Json, stored: Map<string, Json>, bad: Misbehaviour | undefined): Answer {
+  const entries = bundle['entry'] as SentEntry[];
   const links = new Map<string, string>();
-  const existing = entries.map((e) =>
-    e.request.ifNoneExist === undefined ? undefined : search(e.request.url, e.request.ifNoneExist, stored)[0],
-  );
-  entries.forEach((e, i) => {
-    const id = existing[i]?.['id'] ?? createHash('sha256').update(`${e.fullUrl}`).digest('hex').slice(0, 20);
+  const failing = bad?.kind === 'failing-entry' ? bad : undefined;
+  const drop = bad?.kind === 'drop-field' ? bad : undefined;
+  const made = entries.map((e) => {
+    const old =
+      e.request.ifNoneExist === undefined ? undefined : search(e.request.url, e.request.ifNoneExist, stored)[0];
+    const id =
+      e.resource['id'] ?? old?.['id'] ?? createHash('sha256').update(`${e.fullUrl}`).digest('hex').slice(0, 20);
     if (e.fullUrl !== undefined) links.set(e.fullUrl, `${String(e.resource['resourceType'])}/${String(id)}`);
+    return { ...e.resource, id };
   });
   const answers = entries.map((e, i) => {
-    const old = existing[i];
-    const text = JSON.stringify(e.resource).replace(/urn:uuid:[0-9a-f-]{36}/g, (u) => links.get(u) ?? u);
-    const id = links.get(e.fullUrl ?? '')?.split('/')[1];
-    const now = old ?? store({ ...(JSON.parse(text) as Json), ...(id !== undefined && { id }) }, stored, drop);
-    const at = `${String(now['resourceType'])}/${String(now['id'])}/_history/1`;
-    return { response: { status: old ? '200 OK' : '201 Created', location: at, etag: 'W/"1"' } };
+    if (failing && failing.type === e.resource['resourceType'])
+      return { response: { status: `${failing.status}`, outcome: outcome(`entry of ${failing.type} on demand`) } };
+    const text = JSON.stringify(made[i]).replace(/urn:uuid:[0-9a-f-]{36}/g, (u) => links.get(u) ?? u);
+    const { status, body, location } = write({ ...e, resource: JSON.parse(text) as Json }, stored, drop);
+    return { response: { status: `${status}`, location, ...(status >= 400 && { outcome: body }) } };
   });
   return { status: 200, body: { resourceType: 'Bundle', type: 'transaction-response', entry: answers } };
 }
 
-function store(
-  resource: Json,
-  stored: Map<string, Json>,
-  drop: { readonly type: string; readonly field: string } | undefined,
-): Json {
+/** One create, conditional create or update with If-Match (412, as Microsoft's server answers for R4). */
+function write({ resource, request }: SentEntry, stored: Map<string, Json>, drop: Drop): Answer {
+  const type = String(resource['resourceType']);
+  const at = (r: Json): string =>
+    `${type}/${String(r['id'])}/_history/${(r['meta'] as { versionId: string }).versionId}`;
+  const [old] = request.ifNoneExist === undefined ? [] : search(type, request.ifNoneExist, stored);
+  if (old) return { status: 200, body: old, location: at(old) };
+  const before = stored.get(`${type}/${String(resource['id'])}`);
+  const version = Number((before?.['meta'] as { versionId?: string } | undefined)?.versionId ?? 0);
+  if (request.method === 'PUT' && request.ifMatch !== undefined && request.ifMatch !== `W/"${version}"`)
+    return { status: 412, body: outcome(`version is ${version}`) };
+  const dropped = Object.entries(resource).filter(([k]) => !(drop && type === drop.type && k === drop.field));
   const id = String(resource['id'] ?? stored.size + 1000);
-  const kept =
-    drop && resource['resourceType'] === drop.type
-      ? Object.fromEntries(Object.entries(resource).filter(([k]) => k !== drop.field))
-      : resource;
-  const now = withVersion({ ...kept, id }, '1');
-  stored.set(`${String(resource['resourceType'])}/${id}`, now);
-  return now;
+  const now = withVersion({ ...Object.fromEntries(dropped), id }, String(version + 1));
+  stored.set(`${type}/${id}`, now);
+  return { status: request.method === 'PUT' ? 200 : 201, body: now, location: at(now) };
 }
 
 const withVersion = (resource: Json, versionId: string): Json => ({
@@ -279,8 +312,11 @@ function search(type: string, query: string, stored: Map<string, Json>): Json[] 
   const params = new URLSearchParams(query);
   const id = params.get('_id');
   const token = params.get('identifier') ?? params.get('_tag');
+  const target = params.get('target');
   const of = [...stored.values()].filter((r) => r['resourceType'] === type);
   if (id !== null) return of.filter((r) => r['id'] === id);
+  if (target !== null)
+    return of.filter((r) => ((r['target'] ?? []) as { reference?: string }[]).some((t) => t.reference === target));
   if (token === null) return of;
   const [system, value] = token.includes('|') ? token.split('|') : [undefined, token];
   const own = (r: Json) =>

@@ -45,8 +45,11 @@ export const peers = {
   java: onPath('java'),
   /** Python with pydicom, highdicom, numpy and Pillow. */
   python: existing(join(peerCache, 'venv/bin/python')),
-  /** Folder of jars with the HAPI validators and the class `Validate`. */
-  hapi: existing(join(peerCache, 'hapi/ready')) && join(peerCache, 'hapi'),
+  /** Folder of jars with HAPI's validators and server, and the classes `Validate` and `Serve`. */
+  hapi:
+    existing(join(peerCache, 'hapi/ready')) &&
+    existing(join(peerCache, 'hapi/classes/Serve.class')) &&
+    join(peerCache, 'hapi'),
 } as const;
 
 export type PeerName = keyof typeof peers;

@@ -1,5 +1,5 @@
-// Installs the programs that judge ours, where it may: Debian packages as root, a Python environment, the HAPI
-// validators. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
+// Installs the programs that judge ours, where it may: Debian packages as root, a Python environment, HAPI's
+// validators and server. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -82,20 +82,20 @@ function installPython() {
 }
 
 async function installHapi() {
-  if (!onPath('mvn') || !onPath('java')) return 'no Java or Maven here, so no HAPI validators';
+  if (!onPath('mvn') || !onPath('java')) return 'no Java or Maven here, so no HAPI';
   try {
     const { installHapi: install } = await import('./hapi/install.mjs');
     await install(cache);
     return undefined;
   } catch (e) {
-    return `no HAPI validators: ${e.message}`;
+    return `no HAPI: ${e.message}`;
   }
 }
 
 for (const [name, install] of [
   ['Debian packages', installDebian],
   ['Python environment', installPython],
-  ['HAPI validators', installHapi],
+  ['HAPI validators and server', installHapi],
 ]) {
   const started = Date.now();
   const why = await install();

@@ -222,6 +222,7 @@ async function interactionsOfDeliveries(version: 'R4' | 'R5'): Promise<Set<strin
   const endpoint = encodeAll(sampleInput()).fhirR4.entry!.find((e) => e.resource?.resourceType === 'Endpoint');
   await medplum?.create({ ...endpoint!.resource, status: 'off' } as never);
   await deliver({});
+  if (medplum) await deliverToEmpty(who, person);
   const first = new Set(seen);
   await deliver({});
   expect(seen).toEqual(first);
@@ -229,6 +230,15 @@ async function interactionsOfDeliveries(version: 'R4' | 'R5'): Promise<Set<strin
   spy.mockRestore();
   await stop();
   return seen;
+}
+
+/** The same delivery to a server that has the patient only. */
+async function deliverToEmpty(who: Parameters<typeof makeDestination>[0], person: object): Promise<void> {
+  const { url, stop, create } = await startMedplum();
+  await create(person as never);
+  const destination = makeDestination({ ...who, patientSystem: 'urn:oid:1.2', url } as typeof who);
+  await destination.deliver(contentOf({}), AbortSignal.timeout(60_000));
+  await stop();
 }
 
 const later: InputOptions['change'] = (s) => ({
@@ -252,6 +262,8 @@ function contentOf(options: InputOptions): DeliverContent {
 async function interactionsOf(request: Request): Promise<string[]> {
   const { pathname, searchParams } = new URL(request.url);
   const type = pathname.replace(/^\/fhir\/?/, '');
+  const [ofOne, id] = type.split('/');
+  if (request.method === 'GET' && id !== undefined) return [`${ofOne} read`];
   if (request.method === 'GET') return [`${type} search-type ${[...searchParams.keys()].join()}`];
   const { type: kind, entry } = (await request.json()) as {
     readonly type: string;

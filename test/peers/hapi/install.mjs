@@ -1,6 +1,8 @@
-// Puts the HAPI FHIR validators where test/peers/hapi.ts looks for them. Needs Java 17 (with javac), Maven and Maven Central.
+// Puts the HAPI FHIR validators and server where test/peers/hapi.ts looks for them. Needs Java 17 (with javac), Maven and
+// Maven Central.
 import { execFile } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,24 +10,38 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const here = import.meta.dirname;
+const classes = ['Validate.java', 'Serve.java'];
 
 /**
- * Copy the jars that pom.xml names to `<cacheDir>/hapi/lib`, compile Validate.java to `<cacheDir>/hapi/classes`, and write
- * the file `ready` last, so that a broken-off installation never looks like a whole one. About 90 jars, 170 MB.
+ * Copy the jars that pom.xml names to `<cacheDir>/hapi/lib` and compile the classes to `<cacheDir>/hapi/classes`. The file
+ * `ready` holds a digest of what it was made from: with the same one nothing is done. All is made beside the old folder
+ * and then takes its place, so that a broken-off installation never looks like a whole one. About 110 jars, 180 MB.
  * @param {string} cacheDir
  * @returns {Promise<void>}
  */
 export async function installHapi(cacheDir) {
   const target = join(cacheDir, 'hapi');
-  const lib = join(target, 'lib');
-  const classes = join(target, 'classes');
-  await rm(join(target, 'ready'), { force: true });
-  await rm(lib, { recursive: true, force: true });
-  await mkdir(classes, { recursive: true });
+  const stamp = await digestOf(['pom.xml', ...classes]);
+  if ((await readFile(join(target, 'ready'), 'utf8').catch(() => '')) === stamp) return; // not there: not yet installed
+  const fresh = join(cacheDir, `hapi-${process.pid}`);
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(join(fresh, 'classes'), { recursive: true });
   const options = { maxBuffer: 1 << 26 };
+  const lib = join(fresh, 'lib');
   await run('mvn', ['-q', '-B', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`], options);
-  await run('javac', ['-encoding', 'UTF-8', '-cp', join(lib, '*'), '-d', classes, join(here, 'Validate.java')], options);
-  await writeFile(join(target, 'ready'), `${new Date().toISOString()}\n`);
+  const sources = classes.map((name) => join(here, name));
+  await run('javac', ['-encoding', 'UTF-8', '-cp', join(lib, '*'), '-d', join(fresh, 'classes'), ...sources], options);
+  await writeFile(join(fresh, 'ready'), stamp);
+  const old = `${fresh}-old`;
+  await rename(target, old).catch(() => undefined); // the first installation replaces nothing
+  await rename(fresh, target);
+  await rm(old, { recursive: true, force: true });
+}
+
+async function digestOf(names) {
+  const hash = createHash('sha256');
+  for (const name of names) hash.update(await readFile(join(here, name)));
+  return hash.digest('hex');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
