@@ -1,19 +1,21 @@
 /**
  * Time of one picture and memory of the model's process over many of them.
- * Run: node bench/inference.ts [pictures, default 200]
+ * `npm run bench -- inference [pictures, default 200]`; THREADS in the environment, default 1.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRuntime, loadBundle } from '../src/inference/index.ts';
 import { goldensOf, pictureOf, readRgb, tinyDir } from '../test/builders/bundle.ts';
+import { heading, median, quantile, table } from './report.ts';
 
 const pictures = Number(process.argv[2] ?? 200);
+const threads = Number(process.env['THREADS'] ?? 1);
 const bundle = await loadBundle(tinyDir);
 const goldens = await Promise.all(
   goldensOf(bundle.manifest).map(async (g) => pictureOf(await readRgb(join(tinyDir, g.image)))),
 );
 const begun = performance.now();
-const runtime = await createRuntime(bundle, { threads: Number(process.env['THREADS'] ?? 1) });
+const runtime = await createRuntime(bundle, { threads });
 const started = performance.now() - begun;
 
 const times: number[] = [];
@@ -29,12 +31,23 @@ for (let i = 0; i < pictures; i++) {
 await runtime.close();
 
 const settled = memory.filter((m) => m.picture > pictures / 4);
-console.log(
-  `start ${started.toFixed(0)} ms; ${pictures} reports, median ${median(times).toFixed(0)} ms a picture, 95 % under ${quantile(times, 0.95).toFixed(0)} ms`,
+heading('One picture after the other', {
+  size: `${pictures} reports on the pictures of the goldens`,
+  settings: `bundle ${bundle.ref.name} ${bundle.ref.version}, cpu, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+});
+const row = (name: string, ms: readonly number[]) => [name, median(ms).toFixed(1), quantile(ms, 0.95).toFixed(1)];
+table(
+  ['of one picture', 'median, ms', '95 % under, ms'],
+  [row('all, as the caller sees it', times), ...[...stages].map(([stage, ms]) => row(stage, ms))],
 );
-console.log(`median ms by stage: ${[...stages].map(([stage, ms]) => `${stage} ${median(ms).toFixed(1)}`).join(', ')}`);
-console.log(`memory of the process, MiB: ${memory.map((m) => m.mib.toFixed(0)).join(' ')}`);
-console.log(`slope after the first quarter: ${(slope(settled) * 100).toFixed(2)} MiB in 100 pictures`);
+table(
+  ['of the model process', ''],
+  [
+    ['start', `${started.toFixed(0)} ms`],
+    ['resident at the end', `${memory.at(-1)!.mib.toFixed(0)} MiB`],
+    ['growth after the first quarter', `${(slope(settled) * 100).toFixed(2)} MiB in 100 pictures`],
+  ],
+);
 
 /** Resident memory of the model's process (Linux). */
 async function childMemory(): Promise<number> {
@@ -52,12 +65,4 @@ function slope(points: readonly { readonly picture: number; readonly mib: number
     points.reduce((s, p) => s + f(p), 0) / points.length;
   const [x, y] = [mean((p) => p.picture), mean((p) => p.mib)];
   return mean((p) => (p.picture - x) * (p.mib - y)) / mean((p) => (p.picture - x) ** 2);
-}
-
-function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-function quantile(values: readonly number[], q: number): number {
-  return [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))]!;
 }

@@ -1,13 +1,13 @@
 /**
  * DICOM SEG of 500 CT slices of 512 x 512 with 1 and with 20 segments in every slice, beside highdicom.
  *
- * `node bench/seg.ts`: both sides get the same masks in memory (ours packed bits, highdicom a label map, its fastest
+ * `npm run bench -- seg`: both sides get the same masks in memory (ours packed bits, highdicom a label map, its fastest
  * input) and give the bytes of one BINARY Part 10 file in memory; one warm-up each, then five turns in alternation, the
- * medians and their ratio are printed. Written nowhere but to standard output.
+ * medians and their ratio are printed.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { countBits, emptyBits, setBit, sha256, type DicomJson, type MaskPlane } from '../src/base/index.ts';
@@ -15,6 +15,7 @@ import { dataset } from '../src/dicom/index.ts';
 import { encodeSeg, type EncodingInput } from '../src/outputs/index.ts';
 import type { Draft, DraftMask, Finding } from '../src/findings/index.ts';
 import { peers } from '../test/peers/index.ts';
+import { heading, median, seconds, table } from './report.ts';
 
 const size = 512;
 const planes = 500;
@@ -28,42 +29,57 @@ async function main(): Promise<void> {
   if (!peers.python) throw new Error('the Python peer is missing: run npm test once, it installs the peers');
   const folder = mkdtempSync(join(tmpdir(), 'bench-seg-'));
   try {
-    for (const segments of [1, 20]) await compare(segments, folder);
+    const results: Compared[] = [];
+    for (const segments of [1, 20]) results.push(await compare(segments, folder));
+    heading('DICOM SEG beside highdicom', {
+      size: `${planes} slices of ${size} x ${size}, every segment in every slice`,
+      rounds: `${turns} after one warm-up, in alternation, medians (least to greatest)`,
+      highdicom: results[0]!.version,
+    });
+    table(
+      ['segments', 'Plumbline', 'highdicom', 'ratio', 'MB, Plumbline', 'MB, highdicom'],
+      results.map((r) => [
+        r.segments,
+        seconds(r.ours),
+        seconds(r.theirs),
+        (median(r.theirs) / median(r.ours)).toFixed(1),
+        ...r.bytes.map((b) => (b / 1e6).toFixed(1)),
+      ]),
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-async function compare(segments: number, folder: string): Promise<void> {
+interface Compared {
+  readonly segments: number;
+  readonly version: string;
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+  /** Of one file: ours, theirs. */
+  readonly bytes: readonly [number, number];
+}
+
+async function compare(segments: number, folder: string): Promise<Compared> {
   const { input, labels } = study500(segments);
   const file = join(folder, 'labels');
   writeFileSync(file, labels);
   const other = await startHighdicom(file, segments);
   const ours: number[] = [];
   const theirs: number[] = [];
+  let sizes: [number, number] = [0, 0];
   for (let turn = 0; turn <= turns; turn++) {
     const start = performance.now();
     const { bytes } = encodeSeg(input)[0]!;
     const mine = performance.now() - start;
     const their = await other.encode();
-    if (turn > 0) {
-      ours.push(mine);
-      theirs.push(their.ms);
-    }
-    if (turn === 0) console.log(`${segments} segments: ours ${bytes.length} bytes, highdicom ${their.bytes} bytes`);
+    sizes = [bytes.length, their.bytes];
+    if (turn === 0) continue;
+    ours.push(mine);
+    theirs.push(their.ms);
   }
   other.stop();
-  const [a, b] = [median(ours), median(theirs)];
-  console.log(`  Plumbline ${seconds(ours)}, median ${a.toFixed(0)} ms (Node ${process.versions.node})`);
-  console.log(`  highdicom ${seconds(theirs)}, median ${b.toFixed(0)} ms (${other.version})`);
-  console.log(`  ratio ${(b / a).toFixed(1)} on ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
-function seconds(values: readonly number[]): string {
-  return values.map((v) => (v / 1000).toFixed(2)).join(' ');
+  return { segments, version: other.version.replace(/^highdicom /, ''), ours, theirs, bytes: sizes };
 }
 
 // — the masks: discs that never overlap, one per segment, in every slice —

@@ -1,20 +1,21 @@
 /**
  * Durable STOW-RS of 500 CT slices of 512 x 512 x 16 bits in one request, beside Orthanc in the same run.
  *
- * `node bench/stow.ts [rounds]`: each side gets the same request body over loopback, in alternation, with new UIDs each
+ * `npm run bench -- stow [rounds]`: each side gets the same request body over loopback, in alternation, with new UIDs each
  * round, one warm-up and five rounds; printed are median, minimum and maximum, and the ratio to ours. Orthanc is
  * measured with `SyncStorageArea` (its files are synced before it answers, as ours are) and without. Beside them the
  * floors: copying the body in memory, and writing the same files with and without fdatasync, one after the other.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { derivedUid } from '../src/base/index.ts';
 import { dataset, writePart10 } from '../src/dicom/index.ts';
 import { runPeer, peers } from '../test/peers/index.ts';
 import { orthancMissing, startOrthanc, stopProcess } from '../test/peers/orthanc.ts';
+import { heading, median, seconds, table } from './report.ts';
 
 const slices = 500;
 const rounds = Number(process.argv[2] ?? 5);
@@ -29,7 +30,9 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-stow-'));
   try {
     await compare(folder);
-    for (const count of [50, 500]) await peakMemory(count, folder);
+    const peaks: [number, number][] = [];
+    for (const count of [50, 500]) peaks.push([count, await peakMemory(count, folder)]);
+    table(['slices in one request', 'peak resident set of the server, MiB'], peaks);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -66,27 +69,26 @@ async function compare(folder: string): Promise<void> {
 }
 
 async function print(times: ReadonlyMap<string, readonly number[]>, bytes: number): Promise<void> {
-  const version = peers.orthanc ? (await runPeer(peers.orthanc, ['--version'])).stdout.split('\n')[0] : 'no Orthanc';
-  console.log(
-    `${slices} slices, ${(bytes / 1e6).toFixed(0)} MB, ${rounds} rounds; Node ${process.versions.node}; ${version}`,
-  );
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`);
+  const version = peers.orthanc ? (await runPeer(peers.orthanc, ['--version'])).stdout.split('\n')[0]! : 'not here';
+  heading('Durable STOW-RS beside Orthanc', {
+    size: `${slices} slices of 512 x 512 x 16 bits in one request, ${(bytes / 1e6).toFixed(0)} MB`,
+    rounds: `${rounds} after one warm-up, in alternation, medians (least to greatest)`,
+    Orthanc: version,
+  });
   const own = median([...times.values()][0]!);
-  for (const [name, list] of times) {
-    const [m, lo, hi] = [median(list), Math.min(...list), Math.max(...list)].map((v) => (v / 1000).toFixed(2));
-    console.log(`${name.padEnd(32)} median ${m} s (${lo} to ${hi}), ratio ${(median(list) / own).toFixed(2)}`);
-  }
+  table(
+    ['side', 'time', 'times ours'],
+    [...times].map(([name, list]) => [name, seconds(list), (median(list) / own).toFixed(2)]),
+  );
 }
 
-/** Largest resident set of a new server process after one request. */
-async function peakMemory(count: number, folder: string): Promise<void> {
+/** Largest resident set of a new server process after one request, MiB. */
+async function peakMemory(count: number, folder: string): Promise<number> {
   const server = await startOurs(join(folder, `memory-${count}`));
   await post(server.url, requestBody(count, 1000 + count));
   const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
   await server.stop();
-  console.log(
-    `peak resident set of the server, ${count} slices in one request: ${Math.round(Number(peak) / 1024)} MiB`,
-  );
+  return Math.round(Number(peak) / 1024);
 }
 
 async function startOurs(folder: string): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
@@ -117,10 +119,6 @@ function writeFiles(folder: string, body: Buffer, sync: boolean): void {
     if (sync) fdatasyncSync(file);
     closeSync(file);
   }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 // — the request: one slice of seeded noise, its UIDs exchanged in place —
