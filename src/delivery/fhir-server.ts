@@ -39,6 +39,7 @@ export interface Written {
 /** A FHIR server, one request a call. Every call throws PlumblineError; a refusal is a `PeerRefusal` with its status. */
 export interface FhirServer {
   readonly peer: Peer;
+  readonly memory: ServerMemory;
   /** `reference` is `Type/id`. @returns undefined where there is none */
   read(reference: string): Promise<Resource | undefined>;
   /** Those that carry the token: servers may ignore a parameter that they do not know. */
@@ -53,7 +54,13 @@ export interface FhirServer {
   statement(): Promise<Json>;
 }
 
-export function connectFhir(peer: Peer, signal: AbortSignal): FhirServer {
+/** What is learned of a server and holds from one delivery to the next. */
+export interface ServerMemory {
+  /** It does not claim to take transactions and has refused one: not tried again before the next start. */
+  refusesTransactions?: boolean;
+}
+
+export function connectFhir(peer: Peer, signal: AbortSignal, memory: ServerMemory = {}): FhirServer {
   const client = new Client({ baseUrl: peer.url.replace(/\/+$/, ''), customHeaders: headersFor(peer) });
   /** fhir-kit-client has no deadline and no retry of its own, and would follow redirects. */
   const call = async <T>(work: (options: CallOptions) => Promise<T>, headers = {}): Promise<T> => {
@@ -77,6 +84,7 @@ export function connectFhir(peer: Peer, signal: AbortSignal): FhirServer {
   };
   return {
     peer,
+    memory,
     read: async (reference) => {
       const [resourceType, id] = reference.split('/') as [string, string];
       try {

@@ -172,12 +172,13 @@ function refuseOtherPatient({ peer }: FhirServer, there: Resource, patient: stri
 // — writing —
 
 async function write(server: FhirServer, writes: readonly Entry[], places: Places): Promise<Written[]> {
+  if (server.memory.refusesTransactions) return writeSingly(server, writes, places);
   try {
     const written = await server.transaction(writes.map((w) => ({ ...w, resource: withLinks(w.resource, places) })));
     written.forEach(({ reference }, i) => reference !== undefined && places.set(writes[i]!.fullUrl, reference));
     return written;
   } catch (thrown) {
-    if (thrown instanceof PeerRefusal && (await refusesTransactions(server, thrown)))
+    if (thrown instanceof PeerRefusal && (await isOfTransaction(server, thrown)))
       return writeSingly(server, writes, places);
     throw thrown;
   }
@@ -227,7 +228,7 @@ const rank = ({ resource }: Entry): number => order.indexOf(resource.resourceTyp
  * Whether it was the transaction that was refused, and not what is in it: by status, by words about its size or kind, or
  * because the server does not claim to take any. Anything else would be refused again one by one, and leave half of it.
  */
-async function refusesTransactions(server: FhirServer, { status, message }: PeerRefusal): Promise<boolean> {
+async function isOfTransaction(server: FhirServer, { status, message }: PeerRefusal): Promise<boolean> {
   if ([404, 405, 413, 501].includes(status)) return true;
   if (status !== 400 && status !== 422) return false;
   const ofSize = /too many|too large|too long|more .{0,40}than allowed|exceed|limit|maximum|not supported|unsupported/i;
@@ -235,7 +236,9 @@ async function refusesTransactions(server: FhirServer, { status, message }: Peer
   const { rest } = (await server.statement()) as {
     readonly rest?: readonly { readonly interaction?: readonly { readonly code?: string }[] }[];
   };
-  return !(rest ?? []).some((r) => r.interaction?.some((i) => i.code === 'transaction'));
+  const claimed = (rest ?? []).some((r) => r.interaction?.some((i) => i.code === 'transaction'));
+  server.memory.refusesTransactions = !claimed;
+  return !claimed;
 }
 
 /** The resource with links to other entries made literal where their place is known. */

@@ -1,6 +1,6 @@
 import { PlumblineError } from '../base/index.ts';
 import { patientOf, withPatient, type R4Bundle, type R5Bundle } from '../fhir/index.ts';
-import { connectFhir, type Entry, type FhirServer } from './fhir-server.ts';
+import { connectFhir, type Entry, type FhirServer, type ServerMemory } from './fhir-server.ts';
 import { bring } from './fhir-write.ts';
 import { identifying, type Peer } from './http.ts';
 import type { Destination } from './types.ts';
@@ -16,6 +16,7 @@ export function fhirDestination(
   peer: Peer,
   options: { readonly version: 'R4' | 'R5'; readonly patientSystem?: string; readonly aiLabel?: AiLabel },
 ): Destination {
+  const memory: ServerMemory = {};
   return {
     name: peer.name,
     kind: 'fhir',
@@ -23,7 +24,7 @@ export function fhirDestination(
       const made = await (options.version === 'R5' ? content.fhirR5() : content.fhirR4());
       const named = patientOf(made);
       const hide = identifying(content.patientId, named?.value, displayOf(made));
-      const server = connectFhir({ ...peer, hide }, signal);
+      const server = connectFhir({ ...peer, hide }, signal, memory);
       const identifier = named?.value === undefined ? { value: content.patientId } : named;
       const patient = await findPatient(server, { ...identifier, ...system(options.patientSystem) });
       const entries = withPatient(made, patient).entry as unknown as readonly Entry[];
