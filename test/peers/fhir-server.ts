@@ -133,6 +133,7 @@ export type Misbehaviour =
       readonly kind: 'status';
       readonly status: number;
       readonly retryAfter?: string;
+      /** What the OperationOutcome says. */ readonly words?: string;
       /** Default: every request. */ readonly on?: 'read' | 'write';
       /** How often; then it behaves. Default: for ever. */ readonly times?: number;
     }
@@ -148,6 +149,10 @@ export type Misbehaviour =
   | { readonly kind: 'failing-entry'; readonly type: string; readonly status: number; readonly times?: number }
   /** The index lags: searches find nothing. */
   | { readonly kind: 'stale-search'; readonly times?: number }
+  /** Knows no search parameters, and answers with everything of the type. */
+  | { readonly kind: 'ignores-parameters' }
+  /** Cannot search tags, and says so. */
+  | { readonly kind: 'no-tags' }
   /** Never answers. */
   | { readonly kind: 'silence' };
 
@@ -178,7 +183,7 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
     if (bad?.kind === 'cut' && bad.when === 'before') return void req.socket.destroy();
     if (bad?.kind === 'status') {
       if (bad.retryAfter !== undefined) res.set('Retry-After', bad.retryAfter);
-      return void send(res, bad.status, outcome(`status ${bad.status} on demand`));
+      return void send(res, bad.status, outcome(bad.words ?? `status ${bad.status} on demand`));
     }
     if (bad?.kind === 'html') return void res.status(200).type('html').send('<html><body>Please sign in</body></html>');
     const answer = handle(req, stored, bad);
@@ -216,7 +221,8 @@ function due(
 }
 
 function concerns(bad: Misbehaviour, { method, url }: Request): boolean {
-  if (bad.kind === 'stale-search') return method === 'GET' && url.includes('?');
+  if (bad.kind === 'stale-search') return method === 'GET' && url.includes('?') && !url.startsWith('/Patient');
+  if (bad.kind === 'no-tags') return url.includes('_tag=');
   if (bad.kind === 'failing-entry') return method === 'POST' && url.replaceAll('/', '') === '';
   if ('on' in bad && bad.on !== undefined) return (bad.on === 'read') === (method === 'GET');
   return true;
@@ -252,7 +258,9 @@ function handle(req: Request, stored: Map<string, Json>, bad: Misbehaviour | und
     return found ? { status: 200, body: found } : { status: 404, body: outcome(`no ${path}`) };
   }
   const query = String(new URLSearchParams(req.url.split('?')[1] ?? ''));
-  const matches = bad?.kind === 'stale-search' ? [] : search(path, query, stored);
+  if (bad?.kind === 'no-tags') return { status: 400, body: outcome('unknown search parameter _tag') };
+  const asked = bad?.kind === 'ignores-parameters' ? '' : query;
+  const matches = bad?.kind === 'stale-search' ? [] : search(path, asked, stored);
   const body = { resourceType: 'Bundle', type: 'searchset', total: matches.length };
   return { status: 200, body: { ...body, entry: matches.map((resource) => ({ resource })) } };
 }
