@@ -83,6 +83,10 @@ async function store(peer: Peer, object: DeliverObject, signal: AbortSignal): Pr
   const [reason] = failures(body);
   if (reason !== undefined) throw failureOf(peer, object, reason, response);
   if (!response.ok) throw refused(peer, response, body);
+  if (/html/i.test(response.headers.get('content-type') ?? ''))
+    throw new PlumblineError('peer-answer-invalid', `${peer.name} answered a page: ${quote(peer, body)}`, {
+      where: peer.name,
+    });
 }
 
 /** 409 is "none stored" (PS3.18 10.5.3): without a reason of its own it stays so. */
@@ -174,6 +178,9 @@ async function retrieve(
   const accept = `multipart/related; type="application/dicom"; transfer-syntax=${transferSyntax}`;
   const response = await request(peer, path, { headers: { accept, 'cache-control': 'no-cache' } }, signal);
   const body = await readBytes(peer, response);
+  // It said that it has it: some archives take their time between storing and showing.
+  if (response.status === 404)
+    throw refusal(peer, 404, `${object.instanceUid} is not to be fetched yet`, undefined, 'peer-busy');
   if (!response.ok) throw refused(peer, response, new TextDecoder().decode(body));
   const bytes = firstPart(peer, response.headers.get('content-type') ?? '', body);
   return { ...inspected(peer, bytes), bytes };

@@ -32,7 +32,7 @@ export async function bring(
     } catch (thrown) {
       if (!isConflict(thrown) || round === 5) throw thrown;
     }
-    await pause(Math.random() * 50 * 2 ** round, undefined, { signal });
+    await pause(Math.random() * 20 * 2 ** round, undefined, { signal });
   }
 }
 

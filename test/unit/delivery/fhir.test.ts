@@ -42,6 +42,8 @@ const earlier: InputOptions['change'] = (s) => ({
   draft: { ...s.draft, bundle: { ...s.draft.bundle, version: '0.0.1' }, createdAt: '2025-01-01T00:00:00Z' },
 });
 
+const older = deliverContent({ change: earlier });
+
 const stored = (type: string): Json[] => [...fake.stored.values()].filter((r) => r['resourceType'] === type);
 const whole = {
   Device: 1,
@@ -114,7 +116,7 @@ describe('a delivery to a FHIR server', () => {
   );
 
   it('updates what is there and says something else, under the version that was read', async () => {
-    await deliver(deliverContent({ change: earlier }));
+    await deliver(older);
     await deliver();
     expect(counts()).toEqual(whole);
     expect(stored('Device')[0]).toMatchObject({ meta: { versionId: '2' }, version: [{ value: '0.1.0' }, {}] });
@@ -125,7 +127,7 @@ describe('a delivery to a FHIR server', () => {
   });
 
   it('looks again where a conditional create finds one that the search did not: the older version is updated', async () => {
-    await deliver(deliverContent({ change: earlier }));
+    await deliver(older);
     fake.behave = { kind: 'stale-search' };
     await deliver();
     fake.behave = undefined;
@@ -142,7 +144,7 @@ describe('a delivery to a FHIR server', () => {
     expect(counts()).toEqual(whole);
     expect(writes()).toHaveLength(5);
     fake.behave = { kind: 'status', status, on: 'write' };
-    await expect(deliver(deliverContent({ change: earlier }))).rejects.toMatchObject({ code: 'peer-busy' });
+    await expect(deliver(older)).rejects.toMatchObject({ code: 'peer-busy' });
     expect(writes()).toHaveLength(10);
   });
 });
@@ -278,7 +280,7 @@ describe('what a FHIR server holds', () => {
     ['DocumentReference', { docStatus: 'final' }],
     ['DocumentReference', { status: 'entered-in-error' }],
   ])('as a person left it is never written over: %s %j', async (type, state) => {
-    await deliver(deliverContent({ change: earlier }));
+    await deliver(older);
     const [resource] = stored(type);
     fake.put({ ...resource, ...state, resourceType: type, id: String(resource!['id']) });
     await expect(deliver()).rejects.toMatchObject({ code: 'superseded' });
@@ -295,7 +297,7 @@ describe('what a FHIR server holds', () => {
   });
 
   it.each(['ImagingStudy', 'DiagnosticReport'])('under another patient holds the delivery: %s', async (type) => {
-    await deliver(deliverContent({ change: earlier }));
+    await deliver(older);
     const [resource] = stored(type);
     fake.put({ ...resource, subject: { reference: 'Patient/other' }, resourceType: type, id: String(resource!['id']) });
     await expect(deliver()).rejects.toMatchObject({ code: 'patient-unknown' });
