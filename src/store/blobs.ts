@@ -35,9 +35,10 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
   const address = (digest: string): string => addressOf(dir, digest);
   const staging = await openStaging(dir, address);
   const syncing = createLimit(syncsInFlight);
+  const reserve = createReserve(dir, options.reserveBytes);
 
   const stage = async (use: { readonly drain?: boolean } = {}): Promise<StagedFile> => {
-    if (!use.drain) await checkReserve(dir, options.reserveBytes);
+    if (!use.drain) await reserve.check(counters);
     return stageFile(join(staging.folder, `${randomUUID()}.part`), syncing, counters);
   };
 
@@ -127,10 +128,23 @@ async function* stream(address: (digest: string) => string, digest: string): Asy
   if (hash.digest('hex') !== digest) throw damaged(digest);
 }
 
-async function checkReserve(dir: string, reserve: number): Promise<void> {
-  const free = await freeBytes(dir);
-  if (free < reserve)
-    throw new PlumblineError('disk-full', `${free} bytes are free, ${reserve} are kept in reserve`, { where: dir });
+/** So many files, or bytes, may be staged between two questions for free space: each question is a call of the system. */
+const unaskedFiles = 16;
+const unaskedBytes = 16 << 20;
+
+/** Free space is asked for at the first file, and again after a few: near the reserve after each. */
+function createReserve(dir: string, reserve: number): { check(counters: BlobCounters): Promise<void> } {
+  let next = { files: 0, bytes: 0 };
+  return {
+    async check({ files, bytes }) {
+      if (files < next.files && bytes < next.bytes) return;
+      const free = await freeBytes(dir);
+      if (free < reserve)
+        throw new PlumblineError('disk-full', `${free} bytes are free, ${reserve} are kept in reserve`, { where: dir });
+      const near = free - reserve < 16 * unaskedBytes;
+      next = near ? { files: 0, bytes: 0 } : { files: files + unaskedFiles, bytes: bytes + unaskedBytes };
+    },
+  };
 }
 
 const damaged = (digest: string): PlumblineError =>

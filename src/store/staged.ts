@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
 import { diskError, ignoreMissing, moveInto, readRange } from './files.ts';
@@ -42,14 +42,11 @@ export async function stageFile(
 
   const write = async (chunk: Uint8Array): Promise<void> => {
     if (finished) throw new PlumblineError('internal', 'a finished blob takes no more bytes');
+    const written = writeAll(handle, chunk, path);
+    // The hash is made while the write goes on in another thread.
     hash.update(chunk);
     bytes += chunk.byteLength;
-    for (let done = 0; done < chunk.byteLength;) {
-      const { bytesWritten } = await handle
-        .write(chunk, done, chunk.byteLength - done)
-        .catch((e: unknown) => Promise.reject(diskError(e, path)));
-      done += bytesWritten;
-    }
+    await written;
   };
 
   const finish = async (): Promise<{ readonly digest: string; readonly bytes: number }> => {
@@ -99,4 +96,13 @@ export async function stageFile(
       at = undefined;
     },
   };
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
+  try {
+    for (let done = 0; done < chunk.byteLength;)
+      done += (await handle.write(chunk, done, chunk.byteLength - done)).bytesWritten;
+  } catch (e) {
+    throw diskError(e, path);
+  }
 }

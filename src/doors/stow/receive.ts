@@ -16,41 +16,76 @@ export type Received =
       readonly error: PlumblineError;
     };
 
+/** Room for one part, in use until what it holds is in the file. */
+interface Place {
+  readonly bytes: Uint8Array;
+  used: Promise<unknown>;
+}
+
 /**
- * A place that one request uses for all of its parts, one after the other, instead of new memory for each. A file that
- * fits is looked at before it is written; a larger one is read back from the disk.
+ * Two places that one request uses in turn for all of its parts, instead of new memory for each: while one is written
+ * to the disk, the next part comes in. A file that fits is looked at before it is written; a larger one is read back.
  */
-export function createScratch(): Uint8Array {
-  return Buffer.allocUnsafeSlow(8 << 20);
+export type Scratch = () => Place;
+
+export function createScratch(): Scratch {
+  const places = [1, 2].map((): Place => ({ bytes: Buffer.allocUnsafeSlow(8 << 20), used: Promise.resolve() }));
+  let turn = 0;
+  return () => places[turn++ % places.length]!;
 }
 
 /**
  * Take one part: what is refused leaves nothing behind, what is admitted is on its way to the disk. Parts are taken
- * one at a time, so that a request never holds more than one file in memory, and small refused ones never reach the disk.
+ * one at a time, so that a request never holds more than two files in memory, and small refused ones never reach the
+ * disk. Resolves when the part has been read, `done` when its file is written and its digest known.
  *
- * @param scratch see `createScratch`; free again when this resolves
  * @param studyUid of the URL, if it names one; an instance of another study is refused
- * @throws PlumblineError what ends the whole request: multipart-invalid, body-too-large, sender-…, disk-full
+ * @throws PlumblineError what ends the whole request: multipart-invalid, body-too-large, sender-…; of this part by
+ * `done`, of one before it also by this: disk-full
  */
 export async function receivePart(
   part: MultipartPart,
   studyUid: string | undefined,
   blobs: Blobs,
-  scratch: Uint8Array,
-): Promise<Received> {
+  scratch: Scratch,
+): Promise<{ readonly done: Promise<Received> }> {
   const unsupported = unsupportedPart(part);
-  if (unsupported) return refuse(unsupported);
+  if (unsupported) return { done: Promise.resolve(refuse(unsupported)) };
+  const place = scratch();
+  await place.used;
   const chunks = part.body[Symbol.asyncIterator]();
-  const { held, beyond } = await hold(chunks, scratch);
+  const { held, beyond } = await hold(chunks, place.bytes);
   const first = beyond ? undefined : inspect(held, studyUid, part.index);
-  if (first?.kind === 'refused') return first;
+  if (first?.kind === 'refused') return { done: Promise.resolve(first) };
+  const done = keep({ held, beyond, chunks, first }, (file) => inspect(file, studyUid, part.index), blobs);
+  // Who waits for \`done\` is told of a failure; until then it must not pass for one that nobody looks after.
+  done.catch(() => {});
+  place.used = done;
+  if (beyond) await done;
+  return { done };
+}
 
+/** A part as far as it has been read. */
+interface Taken {
+  readonly held: Uint8Array;
+  /** First chunk that had no room; the rest is still to come. */
+  readonly beyond: Uint8Array | undefined;
+  readonly chunks: AsyncIterator<Uint8Array>;
+  /** What was seen of a file that had room. */
+  readonly first: Inspected | undefined;
+}
+
+async function keep(
+  { held, beyond, chunks, first }: Taken,
+  look: (file: Uint8Array) => Inspected,
+  blobs: Blobs,
+): Promise<Received> {
   const blob = await blobs.stage();
   try {
     await blob.write(held);
     for (let chunk = beyond; chunk; chunk = await nextOf(chunks)) await blob.write(chunk);
     const { digest, bytes } = await blob.finish();
-    const file = first ?? inspect(await blob.read(0, bytes), studyUid, part.index);
+    const file = first ?? look(await blob.read(0, bytes));
     if (file.kind === 'refused') {
       await blob.discard();
       return file;

@@ -112,17 +112,19 @@ async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
   const parts = readMultipart(body, requestBoundary(req), multipartLimits(limits));
   const outcomes: Outcome[] = [];
   const scratch = createScratch();
-  let waiting: Received[] = [];
+  let waiting: Promise<Received>[] = [];
   try {
     for await (const part of parts) {
-      waiting.push(await receivePart(part, study, blobs, scratch));
+      waiting.push((await receivePart(part, study, blobs, scratch)).done);
       if (waiting.length < batchSize) continue;
-      outcomes.push(...(await admit(waiting, req, options)));
+      outcomes.push(...(await admit(await Promise.all(waiting), req, options)));
       waiting = [];
     }
-    outcomes.push(...(await admit(waiting, req, options)));
+    outcomes.push(...(await admit(await Promise.all(waiting), req, options)));
   } catch (thrown) {
-    await Promise.all(waiting.map((r) => r.kind === 'admission' && r.admission.blob.discard()));
+    // Each is waited for, so that none is still on its way to the disk; one that failed has left nothing.
+    const received = (await Promise.allSettled(waiting)).flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []));
+    await Promise.all(received.map((r) => r.kind === 'admission' && r.admission.blob.discard()));
     throw thrown;
   }
   if (outcomes.length === 0) throw new PlumblineError('multipart-invalid', 'the request holds no part');
