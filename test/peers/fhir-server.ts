@@ -160,6 +160,8 @@ export interface FakeFhir {
   readonly url: string;
   /** Changed at any time by the test; undefined behaves. */
   behave: Misbehaviour | undefined;
+  /** Done once, just before the next request that writes: what somebody else does in that moment. */
+  meanwhile: (() => void) | undefined;
   /** Stored resources by `Type/id`. */
   readonly stored: ReadonlyMap<string, Json>;
   readonly requests: readonly string[];
@@ -173,7 +175,11 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
   const stored = new Map<string, Json>();
   const requests: string[] = [];
   const app = fhirApp();
-  const fake = { behave: undefined as Misbehaviour | undefined, left: new WeakMap<Misbehaviour, number>() };
+  const fake = {
+    meanwhile: undefined as FakeFhir['meanwhile'],
+    behave: undefined as Misbehaviour | undefined,
+    left: new WeakMap<Misbehaviour, number>(),
+  };
   app.use('/fhir', (req, res) => {
     requests.push(`${req.method} ${req.url}`);
     const bad = due(fake, req);
@@ -186,6 +192,10 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
       return void send(res, bad.status, outcome(bad.words ?? `status ${bad.status} on demand`));
     }
     if (bad?.kind === 'html') return void res.status(200).type('html').send('<html><body>Please sign in</body></html>');
+    if (req.method !== 'GET') {
+      fake.meanwhile?.();
+      fake.meanwhile = undefined;
+    }
     const answer = handle(req, stored, bad);
     if (bad?.kind === 'cut') return void req.socket.destroy();
     send(res, answer.status, answer.body);
@@ -199,10 +209,17 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
     set behave(value) {
       fake.behave = value;
     },
+    get meanwhile() {
+      return fake.meanwhile;
+    },
+    set meanwhile(value) {
+      fake.meanwhile = value;
+    },
     stored,
     requests,
     remove: (reference) => void stored.delete(reference),
-    put: (resource) => void stored.set(`${resource.resourceType}/${resource.id}`, withVersion(resource, '1')),
+    put: (resource) =>
+      void stored.set(`${resource.resourceType}/${resource.id}`, withVersion(resource, versionAfter(stored, resource))),
     stop,
   };
 }
@@ -299,8 +316,7 @@ function write({ resource, request }: SentEntry, stored: Map<string, Json>, drop
     `${type}/${String(r['id'])}/_history/${(r['meta'] as { versionId: string }).versionId}`;
   const [old] = request.ifNoneExist === undefined ? [] : search(type, request.ifNoneExist, stored);
   if (old) return { status: 200, body: old, location: at(old) };
-  const before = stored.get(`${type}/${String(resource['id'])}`);
-  const version = Number((before?.['meta'] as { versionId?: string } | undefined)?.versionId ?? 0);
+  const version = Number(versionAfter(stored, resource)) - 1;
   if (request.method === 'PUT' && request.ifMatch !== undefined && request.ifMatch !== `W/"${version}"`)
     return { status: 412, body: outcome(`version is ${version}`) };
   const dropped = Object.entries(resource).filter(([k]) => !(drop && type === drop.type && k === drop.field));
@@ -308,6 +324,11 @@ function write({ resource, request }: SentEntry, stored: Map<string, Json>, drop
   const now = withVersion({ ...Object.fromEntries(dropped), id }, String(version + 1));
   stored.set(`${type}/${id}`, now);
   return { status: request.method === 'PUT' ? 200 : 201, body: now, location: at(now) };
+}
+
+function versionAfter(stored: ReadonlyMap<string, Json>, { resourceType, id }: Json): string {
+  const before = stored.get(`${String(resourceType)}/${String(id)}`)?.['meta'] as { versionId?: string } | undefined;
+  return String(Number(before?.versionId ?? 0) + 1);
 }
 
 const withVersion = (resource: Json, versionId: string): Json => ({

@@ -222,6 +222,13 @@ describe('reading back', () => {
       expect(archive.requests.filter((r) => r === 'wado')).toHaveLength(1);
     });
 
+    it('takes the same text in another character set', async () => {
+      const latin1 = await converted('+L1');
+      expect(inspectPart10(latin1).attributes['00080005']).toMatchObject({ Value: ['ISO_IR 100'] });
+      archive.retrieve = () => latin1;
+      await deliver();
+    });
+
     it('asks for the transfer syntax that was sent, where it comes compressed, and compares that', async () => {
       const deflated = await converted('+td');
       expect(inspectPart10(deflated).transferSyntax).toBe('1.2.840.10008.1.2.1.99');

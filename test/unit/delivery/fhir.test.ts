@@ -138,6 +138,15 @@ describe('a delivery to a FHIR server', () => {
     });
   });
 
+  it('looks again before it writes over what a person does in the same moment', async () => {
+    await deliver(older);
+    const [report] = stored('DiagnosticReport');
+    fake.meanwhile = () =>
+      fake.put({ ...report, status: 'final', resourceType: 'DiagnosticReport', id: String(report!['id']) });
+    await expect(deliver()).rejects.toMatchObject({ code: 'superseded' });
+    expect(stored('DiagnosticReport')[0]).toMatchObject({ status: 'final', issued: report!['issued'] });
+  });
+
   it.each([409, 412])('reads again after %i, five times at most', async (status) => {
     fake.behave = { kind: 'status', status, on: 'write', times: 4 };
     await deliver();
@@ -196,6 +205,18 @@ describe('a FHIR server without transactions', () => {
     await destination.deliver(deliverContent({ key: 'd'.repeat(64) }), AbortSignal.timeout(30_000));
     expect(writes().filter((w) => w === 'POST /')).toHaveLength(1);
     expect(counts()).toMatchObject({ DiagnosticReport: 2, Provenance: 2, Device: 1 });
+  });
+
+  it('looks again, too, where a conditional create finds one that the search did not', async () => {
+    fake.behave = { kind: 'no-transactions', status: 400 };
+    const { url } = fake;
+    const who = { name: 'ehr', kind: 'fhir', url, fhirVersion: 'R4', timeoutSeconds: 10 } as const;
+    const destination = makeDestination({ ...who, patientSystem: 'urn:oid:1.2.3.4' });
+    await destination.deliver(older, AbortSignal.timeout(30_000));
+    fake.behave = { kind: 'stale-search' };
+    await destination.deliver(sample, AbortSignal.timeout(30_000));
+    expect(counts()).toEqual(whole);
+    expect(stored('DiagnosticReport')[0]).toMatchObject({ issued: '2026-03-04T05:06:07.000Z' });
   });
 
   it.each([400, 422])('is not meant where a transaction is refused with %i for what is in it', async (status) => {
@@ -293,7 +314,7 @@ describe('what a FHIR server holds', () => {
     const theirs = { ...study, series: [], description: 'as the archive says', resourceType: 'ImagingStudy' };
     fake.put({ ...theirs, id: String(study!['id']) });
     await deliver();
-    expect(stored('ImagingStudy')[0]).toMatchObject({ description: 'as the archive says', meta: { versionId: '1' } });
+    expect(stored('ImagingStudy')[0]).toMatchObject({ description: 'as the archive says', meta: { versionId: '2' } });
   });
 
   it.each(['ImagingStudy', 'DiagnosticReport'])('under another patient holds the delivery: %s', async (type) => {
