@@ -48,8 +48,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   const lanes = new Map(options.destinations.map((d) => [d.name, d]));
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<number> | undefined;
-  let wanted = false;
+  const running = new Map<string, Promise<number>>();
   let recovered: Promise<unknown> | undefined;
 
   /** Rows that a process which died left half sent. */
@@ -57,9 +56,19 @@ export function openDelivery(options: DeliveryOptions): Delivery {
     (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'"));
 
   async function runDue(): Promise<number> {
-    await recover();
-    const tried = await Promise.all([...lanes.values()].map((lane) => runLane(lane)));
+    const tried = await Promise.all([...lanes.values()].map((lane) => oneRun(lane)));
     return tried.reduce((a, b) => a + b, 0);
+  }
+
+  /** A lane runs once at a time, and never waits for another: one that is slow or dead starves none. */
+  function oneRun(lane: Destination): Promise<number> {
+    const there = running.get(lane.name);
+    if (there) return there;
+    const run = recover()
+      .then(() => runLane(lane))
+      .finally(() => running.delete(lane.name));
+    running.set(lane.name, run);
+    return run;
   }
 
   async function runLane(lane: Destination): Promise<number> {
@@ -166,23 +175,14 @@ export function openDelivery(options: DeliveryOptions): Delivery {
     if (Number(open?.n ?? 0) === 0) await options.onDelivered(workitem);
   }
 
-  /** Run now if idle; if a round is running, run once more after it. */
+  /** Start every lane that does not run; what comes while one runs is found by its next claim, or by the next second. */
   function kick(): void {
     if (timer === undefined) return;
-    if (running) {
-      wanted = true;
-      return;
+    for (const lane of lanes.values()) {
+      oneRun(lane).catch((e: unknown) =>
+        options.log.error('delivery lane failed', { destination: lane.name, code: asPlumblineError(e).code }),
+      );
     }
-    running = runDue();
-    running
-      .catch((e: unknown) => options.log.error('delivery round failed', { code: asPlumblineError(e).code }))
-      .finally(() => {
-        running = undefined;
-        if (wanted) {
-          wanted = false;
-          kick();
-        }
-      });
   }
 
   return {
@@ -222,7 +222,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       clearInterval(timer);
       timer = undefined;
       stopping.abort();
-      await running?.catch(() => undefined); // its failure was logged by kick
+      await Promise.allSettled(running.values()); // failures were logged by kick
     },
     rows: (filter = {}) =>
       db.all<DeliveryRow>(

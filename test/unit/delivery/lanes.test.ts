@@ -126,6 +126,23 @@ describe('a delivery', () => {
     expect(ehr.taken).toEqual(['w1']);
   });
 
+  it('to a destination that hangs keeps no other from its next one', async () => {
+    const hangs: Destination = {
+      ...flaky('ehr'),
+      deliver: (_content, signal) =>
+        new Promise((_done, failed) => signal.addEventListener('abort', () => failed(new Error('stopped')))),
+    };
+    const pacs = flaky('pacs');
+    const delivery = open(pacs, hangs);
+    delivery.start();
+    await delivery.enqueue('w1', '1.2', ['pacs', 'ehr']);
+    await delivery.enqueue('w2', '1.3', ['pacs']);
+    for (let i = 0; i < 200 && pacs.taken.length < 2; i++) await new Promise((done) => setTimeout(done, 10));
+    expect(pacs.taken).toEqual(['w1', 'w2']);
+    await delivery.stop();
+    expect(await delivery.rows({ state: 'waiting' })).toMatchObject([{ destination: 'ehr', attempts: 0 }]);
+  });
+
   it('that cannot be delivered for too long becomes a dead letter, and gets another life by hand', async () => {
     const pacs = flaky('pacs', 'peer-unreachable', 'peer-unreachable');
     const delivery = open(pacs);
