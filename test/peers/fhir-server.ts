@@ -188,6 +188,7 @@ export async function startFakeFhir(options: { readonly fhirVersion?: '4.0.1' | 
     if (bad?.kind === 'silence') return;
     if (bad?.kind === 'cut' && bad.when === 'before') return void req.socket.destroy();
     if (bad?.kind === 'status') {
+      if (bad.status >= 300 && bad.status < 400) res.set('Location', '/fhir/metadata');
       if (bad.retryAfter !== undefined) res.set('Retry-After', bad.retryAfter);
       return void send(res, bad.status, outcome(bad.words ?? `status ${bad.status} on demand`));
     }
