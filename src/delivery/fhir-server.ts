@@ -63,7 +63,7 @@ export interface ServerMemory {
 export function connectFhir(peer: Peer, signal: AbortSignal, memory: ServerMemory = {}): FhirServer {
   const client = new Client({ baseUrl: peer.url.replace(/\/+$/, ''), customHeaders: headersFor(peer) });
   /** fhir-kit-client has no deadline and no retry of its own, and would follow redirects. */
-  const call = async <T>(work: (options: CallOptions) => Promise<T>, headers = {}): Promise<T> => {
+  const call: Call = async (work, headers) => {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(peer.timeoutSeconds * 1000)]);
     try {
       return await work({
@@ -99,28 +99,7 @@ export function connectFhir(peer: Peer, signal: AbortSignal, memory: ServerMemor
       return found.filter((resource) => carries(resource, parameter, token));
     },
     provenancesOf: (reference) => searchBy('Provenance', { target: reference }),
-    write: async (entry) => {
-      const { resource, request } = entry;
-      const body = resource as never;
-      const { resourceType } = resource;
-      const condition =
-        request.method === 'PUT' ? { 'if-match': request.ifMatch } : { 'if-none-exist': request.ifNoneExist };
-      const answer = (await call(
-        (options) =>
-          request.method === 'PUT'
-            ? client.update({ resourceType, id: resource.id!, body, options })
-            : client.create({ resourceType, body, options }),
-        Object.fromEntries(Object.entries(condition).filter(([, v]) => v !== undefined)),
-      )) as unknown as Resource;
-      const { response } = Client.httpFor(answer as never);
-      return {
-        reference:
-          answer.id && answer.resourceType === resourceType
-            ? `${resourceType}/${answer.id}`
-            : located(response?.headers.get('location')),
-        existed: request.method === 'POST' && response?.status === 200,
-      };
-    },
+    write: (entry) => writeOne(client, call, entry),
     transaction: async (entries) => {
       const body = { resourceType: 'Bundle', type: 'transaction', entry: entries } as never;
       return written(
@@ -133,6 +112,27 @@ export function connectFhir(peer: Peer, signal: AbortSignal, memory: ServerMemor
   };
 }
 
+async function writeOne(client: Client, call: Call, { resource, request }: Entry): Promise<Written> {
+  const { resourceType, id } = resource;
+  const body = resource as never;
+  const isUpdate = request.method === 'PUT';
+  const [name, condition] = isUpdate ? ['if-match', request.ifMatch] : ['if-none-exist', request.ifNoneExist];
+  const answer = (await call(
+    (options) =>
+      isUpdate
+        ? client.update({ resourceType, id: id!, body, options })
+        : client.create({ resourceType, body, options }),
+    condition === undefined ? {} : { [name!]: condition },
+  )) as unknown as Resource;
+  const { response } = Client.httpFor(answer as never);
+  const hasId = answer.id !== undefined && answer.resourceType === resourceType;
+  return {
+    reference: hasId ? `${resourceType}/${answer.id}` : located(response?.headers.get('location')),
+    existed: !isUpdate && response?.status === 200,
+  };
+}
+
+type Call = <T>(work: (options: CallOptions) => Promise<T>, headers?: Readonly<Record<string, string>>) => Promise<T>;
 interface CallOptions {
   readonly headers: Record<string, string>;
   readonly signal: AbortSignal;
