@@ -129,7 +129,12 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       code: error.code,
       attempt: row.attempts,
     });
-    if (error.code === 'superseded') return settle(row, 'superseded', error.code, error.message);
+    if (error.code === 'superseded') {
+      // A person has the last word there: for us it is done.
+      await settle(row, 'superseded', error.code, error.message);
+      await finishWorkitem(row.workitem);
+      return true;
+    }
     if (error.class === 'hold') return settle(row, 'held', error.code, error.message);
     if (error.class !== 'retry' || tooOld) return settle(row, 'dead', error.code, error.message);
     const asked = error instanceof PeerRefusal ? (error.retryAfterMs ?? 0) : 0;
@@ -169,7 +174,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
 
   async function finishWorkitem(workitem: string): Promise<void> {
     const open = await db.get<{ n: number }>(
-      "SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND state <> 'delivered'",
+      "SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND state NOT IN ('delivered', 'superseded')",
       workitem,
     );
     if (Number(open?.n ?? 0) === 0) await options.onDelivered(workitem);
