@@ -53,7 +53,7 @@ a good study. Every good study was read to its end, the gateway lived through al
 ${peakMb} MiB), and nothing half-written was left in its store.
 
 In the tables *reject* means: not kept. *hold* means: kept, not given to the model (or its answer not sent), the reason
-shown to a person. *accept* means: read to its end. The code behind *run* and *gateway* is that of [docs/errors.md](../docs/errors.md).
+shown to a person; by \`run\`, which keeps nothing, the file is named with the reason. *accept* means: read to its end. The code behind *run* and *gateway* is that of [docs/errors.md](../docs/errors.md).
 `.split('\n');
 }
 

@@ -80,7 +80,7 @@ async function restOf(
   const bytes = readFileSync(sharedPath('data/dicom-broken', file));
   const left = remains(dataDir, bytes);
   if (sent.status !== 200) return { ...sent, outcome: 'refused', code: '', left: left ?? 'nothing' };
-  const { studyUid, seriesUid, instanceUid } = inspectPart10(bytes);
+  const { studyUid, seriesUid, instanceUid } = inspectPart10(bytes, { undecodable: 'mark' });
   const study = await settled(gateway, studyUid);
   if (!study) return { ...sent, outcome: 'refused', code: 'no study', left: left ?? 'nothing' };
   const served = await retrieve(gateway, `${studyUid}/series/${seriesUid}/instances/${instanceUid}`);

@@ -92,6 +92,8 @@ const wanted = { reject: 'refused', hold: 'held', accept: 'done' } as const;
 
 export function judgeRun(c: Case, answer: RunAnswer): Verdict {
   if (!answer.good) return { worse: `by run the good study beside it was not read (${answer.code})` };
+  // A run keeps nothing of its own: a file that is named with the reason and stays where it was is held.
+  if (c.action === 'hold' && answer.outcome === 'refused' && answer.code !== '') return {};
   const outcome = answer.outcome === 'passed over' ? 'refused' : answer.outcome;
   return judge(c, outcome, `by run ${answer.outcome} ${answer.code}`);
 }
