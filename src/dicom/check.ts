@@ -1,4 +1,5 @@
-import { isUid, PlumblineError, type DicomElement } from '../base/index.ts';
+import { isUid, PlumblineError, type DicomElement, type DicomJson } from '../base/index.ts';
+import { decimalString } from './decimal.ts';
 
 /**
  * Refuse what the representation does not allow (PS3.5 table 6.2-1): lengths, repertoire, the forms of UI, CS, DA, TM,
@@ -13,6 +14,31 @@ export function checkElement(tag: string, { vr, Value, InlineBinary }: DicomElem
     if (value !== null && vr !== 'SQ') checkValue(tag, vr, value);
   }
   if (single.has(vr) && (Value?.length ?? 0) > 1) throw invalid(tag, vr, 'takes one value');
+}
+
+/**
+ * Every element of a data set as it was read, items of sequences too, that its representation does not allow, in words:
+ * what another program wrote, or what ours would write wrongly, is measured by the rules of the writer.
+ */
+export function illegalValues(dataset: DicomJson): string[] {
+  return Object.entries(dataset).flatMap(([tag, element]) => {
+    if (element.vr === 'SQ') return (element.Value ?? []).flatMap((item) => illegalValues(item as DicomJson));
+    try {
+      const values = element.Value?.map((v) => (typeof v === 'number' ? plainNumber(element.vr, v) : v));
+      checkElement(tag, values === undefined ? element : { vr: element.vr, Value: values });
+      if (values !== undefined) checkLength(tag, element.vr, values);
+      return [];
+    } catch (thrown) {
+      if (thrown instanceof PlumblineError) return [thrown.message];
+      throw thrown;
+    }
+  });
+}
+
+/** Numbers of number strings as text, so that they are checked as they are written. */
+export function plainNumber(vr: string, value: number): string | number {
+  if (vr === 'DS') return decimalString(value);
+  return vr === 'IS' ? String(value) : value;
 }
 
 function checkValue(tag: string, vr: string, value: unknown): void {

@@ -24,6 +24,8 @@ export interface InspectedFile {
   readonly seriesUid: string;
   readonly instanceUid: string;
   readonly sopClass: string;
+  /** Media Storage SOP Instance UID of group 2; empty where it is absent. Published files often keep an old one there. */
+  readonly metaInstanceUid: string;
   readonly transferSyntax: string;
   /** SHA-256 (hex) over transfer syntax UID, one zero byte, and the data set bytes as they stand in the file. */
   readonly dataDigest: string;
@@ -54,6 +56,7 @@ export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): I
   const pixel = pixelLocation(parsed);
   return {
     ...identity,
+    metaInstanceUid: plainText(rawElement(parsed.meta, '00020003'), parsed.file),
     transferSyntax: parsed.transferSyntaxUid,
     dataDigest: digestOf(parsed),
     attributes,

@@ -1,8 +1,7 @@
 import dcmjs, { type DcmjsDict, type DcmjsElement } from 'dcmjs';
 import { PlumblineError, type DicomElement, type DicomJson } from '../base/index.ts';
 import { joinName, text, type PersonNameValue } from './attributes.ts';
-import { checkElement, checkLength } from './check.ts';
-import { decimalString } from './decimal.ts';
+import { checkElement, checkLength, plainNumber } from './check.ts';
 import { elementOfVr } from './dataset.ts';
 import { part10Head } from './meta.ts';
 import { encodeElement } from './write-frames.ts';
@@ -75,19 +74,12 @@ function toDcmjs(dataset: DicomJson): DcmjsDict {
 function toDcmjsElement(tag: string, element: DicomElement): DcmjsElement {
   const { vr, InlineBinary } = element;
   if (vr === 'SQ') return { vr, Value: (element.Value ?? []).map((item) => toDcmjs(item as DicomJson)) };
-  const values = (element.Value ?? []).map((v) => plainValue(vr, v));
+  const values = (element.Value ?? []).map((v) => (typeof v === 'number' ? plainNumber(vr, v) : v));
   checkElement(tag, element.Value === undefined ? element : { vr, Value: values });
   if (InlineBinary !== undefined) return { vr, Value: [evenBuffer(InlineBinary)] };
   const written = values.map((v) => dcmjsValue(vr, v));
   checkLength(tag, vr, written);
   return { vr, Value: written };
-}
-
-/** Numbers of number strings as text, so that they are checked as they are written. */
-function plainValue(vr: string, value: unknown): unknown {
-  if (typeof value !== 'number') return value;
-  if (vr === 'DS') return decimalString(value);
-  return vr === 'IS' ? String(value) : value;
 }
 
 function dcmjsValue(vr: string, value: unknown): unknown {

@@ -1,6 +1,7 @@
 import { isUid, PlumblineError, type Stack } from '../base/index.ts';
 import { inspectPart10, items, personName, text, type InspectedFile } from '../dicom/index.ts';
 import { collect, nameOf, type ReadBack, type Say } from './consistency-rules.ts';
+import { checkContentItems, checkReportForm, checkSegmentForm, checkValues } from './consistency-form.ts';
 import { checkSegment } from './consistency-seg.ts';
 import { checkReport } from './consistency-sr.ts';
 import { firstSource, isLegal, objectUid } from './dicom-common.ts';
@@ -18,11 +19,16 @@ export function checkDicom(input: EncodingInput, segs: readonly DicomObject[], s
     const stack = input.draft.stacks.find((s) => s.id === seg.object.stack);
     if (!stack) continue;
     checkIdentity(input, stack, seg, say);
+    checkValues(seg, say);
+    checkSegmentForm(input, stack, seg, say);
     checkSegment(input, stack, seg, say);
   }
   const first = input.draft.stacks[0];
   for (const report of readBack(sr, say)) {
     if (first) checkIdentity(input, first, report, say);
+    checkValues(report, say);
+    checkReportForm(report, say);
+    checkContentItems(report, say);
     checkReport(input, readSegs, report, say);
   }
   return problems();

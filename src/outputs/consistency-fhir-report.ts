@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FhirRead, SayFhir } from './consistency-fhir-rules.ts';
 import { checkLabel } from './consistency-fhir-finding.ts';
-import { list, node, str } from './fhir-nodes.ts';
+import { codeToken, list, node, str } from './fhir-nodes.ts';
+import { isReportCode } from './report-codes.ts';
 import type { EncodingInput } from './types.ts';
 import { draftNotice, escapeText, kindWords } from './words.ts';
 
@@ -13,6 +14,9 @@ export function checkReport(read: FhirRead, say: SayFhir): void {
   if (!report || of('DiagnosticReport').length !== 1) return say('PL-FHIR-005', 'there is not one DiagnosticReport');
   if (str(report, 'status') !== 'preliminary' || report['resultsInterpreter'] !== undefined)
     say('PL-FHIR-014', 'the report is not preliminary, or names a person who verified it');
+  const [system, code] = codeToken(node(report, 'code')).split('|');
+  if (system !== 'http://loinc.org' || !isReportCode(code ?? ''))
+    say('PL-FHIR-021', `the title of the report is ${system} ${code}`);
   checkLabel(read, 'report', report, say);
   for (const m of of(maskType)) checkLabel(read, 'mask', m.resource, say);
   if (maskType === 'DocumentReference' && of(maskType).some((m) => str(m.resource, 'docStatus') !== 'preliminary'))

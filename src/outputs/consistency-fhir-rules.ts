@@ -51,6 +51,11 @@ export const fhirChecks = {
     severity: 'hold',
     rule: 'Device and Provenance name the bundle by its digest, and Provenance covers report, findings and masks.',
   },
+  'PL-FHIR-020': {
+    severity: 'hold',
+    rule: 'Every resource has the fields of its version that Plumbline writes and no other, each of its type; a component has one value or a reason.',
+  },
+  'PL-FHIR-021': { severity: 'hold', rule: 'The report has a title of the shipped table (DICOM CID 7000).' },
 } as const satisfies Record<string, { severity: Problem['severity']; rule: string }>;
 
 export type FhirCheck = keyof typeof fhirChecks;

@@ -1,4 +1,5 @@
 import { checkFinding } from './consistency-fhir-finding.ts';
+import { checkShapes } from './consistency-fhir-form.ts';
 import { checkPage, checkReport } from './consistency-fhir-report.ts';
 import { fhirChecks, type FhirRead, type SayFhir } from './consistency-fhir-rules.ts';
 import { segSaid, srSaid, type SrSaid } from './dicom-said.ts';
@@ -18,6 +19,7 @@ export function checkFhir(input: EncodingInput, set: EncodingSet): Problem[] {
       void problems.push({ check, severity: fhirChecks[check].severity, message: `${version}: ${message}` });
     const read = readBundle(input, set, version, sr);
     checkForm(read, version === 'R4' ? set.fhirR4 : set.fhirR5, say);
+    checkShapes(read, version === 'R4' ? set.fhirR4 : set.fhirR5, say);
     checkReferences(read, say);
     checkPatient(read, say);
     checkStudy(read, say);

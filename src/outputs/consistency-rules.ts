@@ -55,6 +55,14 @@ export const dicomChecks = {
     rule: 'The object says that software made it: equipment, algorithm, series, flags.',
   },
   'PL-DCM-021': { severity: 'warn', rule: 'The description of a segment begins as its sentence does.' },
+  'PL-DCM-022': {
+    severity: 'hold',
+    rule: 'Every value obeys its representation, and group 2 names the instance of the data set.',
+  },
+  'PL-DCM-023': {
+    severity: 'hold',
+    rule: 'What the modules require is there: number, date and time, image type, photometric interpretation, lossy compression as in the sources, fractional type, colours.',
+  },
   'PL-DCM-030': {
     severity: 'hold',
     rule: 'The report has the items of TID 1500, with the code meanings that readers match.',
@@ -77,6 +85,10 @@ export const dicomChecks = {
   'PL-DCM-037': {
     severity: 'hold',
     rule: 'The evidence lists every instance that the report names, once, images first.',
+  },
+  'PL-DCM-038': {
+    severity: 'hold',
+    rule: 'Each content item is whole: a relationship, a concept, and a value of a type that the SOP class allows.',
   },
 } as const satisfies Record<string, { readonly severity: Problem['severity']; readonly rule: string }>;
 

@@ -191,7 +191,11 @@ export function seriesFacts({ input, segs, sr }: FhirContext): SeriesFacts[] {
     { modality: string; number: number | undefined; instances: Map<string, SeriesFacts['instances'][number]> }
   >();
   for (const stack of input.draft.stacks) {
-    const series = read.get(stack.seriesUid) ?? { modality: stack.modality, number: undefined, instances: new Map() };
+    const series = read.get(stack.seriesUid) ?? {
+      modality: stack.modality || 'OT',
+      number: undefined,
+      instances: new Map(),
+    };
     read.set(stack.seriesUid, series);
     for (const { instanceUid, sopClass } of stack.planes) {
       const source = input.sources.get(instanceUid);

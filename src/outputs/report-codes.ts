@@ -47,6 +47,12 @@ export function reportCode(modalities: readonly string[], bodyPart: string): Cod
   return { coding: [{ system: 'http://loinc.org', code, display }] };
 }
 
+/** Whether a LOINC code is a title of the table. */
+export function isReportCode(code: string): boolean {
+  const titles = Object.values(codes).flatMap(({ any, parts }) => [any, ...Object.values(parts ?? {})]);
+  return [fallback, ...titles].some((title) => title[0] === code);
+}
+
 /** HL7 v2 table 0074 (Diagnostic Service Section ID). */
 const sections: Readonly<Record<string, string>> = {
   CT: 'CT',

@@ -1,0 +1,121 @@
+/**
+ * Every damaged or hostile file of the test data through the whole program: `node bench/hostile.ts [--only TEXT]`.
+ *
+ * Each of `dicom-broken` by `plumbline run`, alone in a folder beside one good study, and by STOW-RS into one running
+ * gateway, each followed by a good study; each of `dicom-charset` by `plumbline run` into SEG, SR, FHIR and page; each of
+ * `dicom/transfer-syntax` decoded. One row a file: what the index asks, what was answered, what is on disk afterwards.
+ * Written to conformance/hostile-input.md. Exit code 1 where an answer is worse than asked.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { missing, root } from '../test/peers/index.ts';
+import { byGateway } from './hostile/gateway.ts';
+import { brokenCases, judgeGateway, judgeRun, reasonOf, type Case, type Verdict } from './hostile/judge.ts';
+import { byRun } from './hostile/run.ts';
+import { charsetRows, syntaxRows, type Row } from './hostile/tables.ts';
+
+async function main(): Promise<void> {
+  if (missing('shared', 'python')) throw new Error('needs the shared test data and the Python peers');
+  const only = process.argv[process.argv.indexOf('--only') + 1];
+  const filter = process.argv.includes('--only') && only !== undefined ? only : '';
+  const cases = brokenCases().filter((c) => c.file.includes(filter));
+  const served = await byGateway(cases);
+  const ran = await byRun(cases);
+  const broken = cases.map((c) => {
+    const [run, gateway] = [ran.get(c.file)!, served.answers.get(c.file)!];
+    return { case: c, run, gateway, verdicts: [judgeRun(c, run), judgeGateway(c, gateway)] as const };
+  });
+  const [charsets, syntaxes] = filter === '' ? [await charsetRows(), await syntaxRows()] : [[], []];
+
+  const worse = [
+    ...broken.flatMap((b) => b.verdicts.filter((v) => v.worse).map((v) => `${b.case.file}: ${v.worse}`)),
+    ...[...charsets, ...syntaxes].filter((r) => r.worse).map((r) => `${r.file}: ${r.worse}`),
+    ...served.faults,
+  ];
+  const text = [
+    ...head(served.peakMb),
+    ...brokenTable(broken),
+    ...plainTable('Character sets', 'file | asked | answered', charsets, charsetNote),
+    ...plainTable('Transfer syntaxes', 'file | asked | answered', syntaxes, syntaxNote),
+  ].join('\n');
+  if (filter === '') writeFileSync(join(root, 'conformance/hostile-input.md'), `${text.trimEnd()}\n`);
+  else console.log(text);
+  console.log(worse.length === 0 ? 'Every answer is as asked, or as good.' : `Worse than asked:\n${worse.join('\n')}`);
+  process.exitCode = worse.length === 0 ? 0 : 1;
+}
+
+function head(peakMb: number): string[] {
+  return `# Hostile input: what each file asks, and what it gets
+
+Printed by \`node bench/hostile.ts\`, which ends with 1 where an answer is worse than asked. Each file goes into the program
+twice: by \`plumbline run\`, alone in a folder beside one good study, and by STOW-RS into one running gateway, each followed by
+a good study. Every good study was read to its end, the gateway lived through all of it (peak memory of its process
+${peakMb} MiB), and nothing half-written was left in its store.
+
+In the tables *reject* means: not kept. *hold* means: kept, not given to the model (or its answer not sent), the reason
+shown to a person; by \`run\`, which keeps nothing, the file is named with the reason. *accept* means: read to its end. The code behind *run* and *gateway* is that of [docs/errors.md](../docs/errors.md).
+`.split('\n');
+}
+
+interface BrokenRow {
+  readonly case: Case;
+  readonly run: Parameters<typeof judgeRun>[1];
+  readonly gateway: Parameters<typeof judgeGateway>[1];
+  readonly verdicts: readonly [Verdict, Verdict];
+}
+
+function brokenTable(rows: readonly BrokenRow[]): string[] {
+  return [
+    '## Damaged and hostile files',
+    '',
+    '| file | what is wrong | asked | STOW-RS | gateway | on its disk | run | written by run | as good because |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...rows.map(({ case: c, run, gateway, verdicts }) => {
+      const asked = c.action === 'reject' ? `reject ${c.stow} ${c.code}` : c.action;
+      const why = [...new Set(verdicts.flatMap((v) => (v.asGood ? [v.asGood] : [])))].join('; ') || reasonOf(c.file);
+      const cells = [
+        c.file,
+        c.wrong,
+        asked,
+        `${gateway.status}${gateway.failure ? ` ${gateway.failure}` : ''}`,
+        `${gateway.outcome}${gateway.code ? `: ${gateway.code}` : ''}`,
+        gateway.left,
+        `${run.outcome}${run.code ? `: ${run.code}` : ''}`,
+        run.left,
+        why,
+      ];
+      return `| ${cells.map(cell).join(' | ')} |`;
+    }),
+    '',
+  ];
+}
+
+const charsetNote = `Names as pydicom reads them in SEG and SR, as the FHIR Bundle and the report page show them, beside the text that the index
+expects. Each file was asked to be segmented, so that there is a SEG.`;
+const syntaxNote = `\`digest\` means: the stored values are those of the index, byte for byte. Lossy streams whose decoders round differently
+are compared with a second decoder in \`test/unit/imaging/decode.test.ts\`.`;
+
+function plainTable(title: string, columns: string, rows: readonly Row[], note: string): string[] {
+  if (rows.length === 0) return [];
+  return [
+    `## ${title}`,
+    '',
+    note,
+    '',
+    `| ${columns} |`,
+    `|${'---|'.repeat(columns.split('|').length)}`,
+    ...rows.map((r) => `| ${[r.file, r.asked, r.answered].map(cell).join(' | ')} |`),
+    '',
+  ];
+}
+
+/** Text that a table of Markdown shows as it is. */
+function cell(text: string): string {
+  return text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;')
+    .replace(/[\r\n]+/g, ' ');
+}
+
+await main();

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { asPlumblineError } from '../../src/base/index.ts';
+import { inspectPart10, readFrames } from '../../src/dicom/index.ts';
+import { createDecoder, type Decoder } from '../../src/imaging/index.ts';
+import { plumbline, tempFolder } from '../../test/builders/program.ts';
+import { python, sharedPath } from '../../test/peers/index.ts';
+
+/** One row of a table: what was asked of a file, and what was answered. */
+export interface Row {
+  readonly file: string;
+  readonly asked: string;
+  readonly answered: string;
+  readonly worse?: string;
+}
+
+interface Indexed {
+  readonly path: string;
+  readonly use: string;
+  readonly modality?: string;
+  readonly decoded?: { readonly sha256?: string };
+  readonly expected_text?: { readonly PatientName?: string; readonly note?: string };
+}
+
+function indexed(folder: string): Indexed[] {
+  const index = JSON.parse(readFileSync(sharedPath('data/index.json'), 'utf8')) as { files: Indexed[] };
+  return index.files.filter((f) => f.path.startsWith(folder) && f.path.endsWith('.dcm'));
+}
+
+// — character sets —
+
+/** Each file a study of its own, all in one run; the names in what was written. */
+export async function charsetRows(): Promise<Row[]> {
+  const [input, out] = [tempFolder('charset-in'), tempFolder('charset-out')];
+  const files = indexed('dicom-charset/');
+  const rows: Row[] = [];
+  for (const f of files) {
+    // One folder a file: some share their UIDs.
+    const folder = join(input, basename(f.path));
+    mkdirSync(folder);
+    copyFileSync(sharedPath('data', f.path), join(folder, 'a.dcm'));
+    const target = join(out, basename(f.path));
+    const args = ['--bundle', 'plumbline-tiny', '--task', 'segment', '--target', 'liver lesion'];
+    const ended = await plumbline(['run', folder, '--out', target, '--json', ...args]);
+    rows.push(await charsetRow(f, target, ended.stdout));
+  }
+  for (const folder of [input, out]) rmSync(folder, { recursive: true, force: true });
+  return rows;
+}
+
+async function charsetRow(f: Indexed, out: string, stdout: string): Promise<Row> {
+  const file = basename(f.path);
+  const wanted = f.expected_text?.PatientName;
+  const asked = wanted ?? f.expected_text?.note ?? 'see the index';
+  const study = existsSync(out) ? readdirSync(out)[0] : undefined;
+  const dir = study === undefined ? undefined : join(out, study);
+  if (!dir || !existsSync(join(dir, 'sr-1.dcm'))) {
+    const code = /"code":"([a-z-]+)"/.exec(stdout)?.[1] ?? 'passed over';
+    const worse = wanted === undefined ? {} : { worse: `${wanted} asked, ${code}` };
+    return { file, asked, answered: `held: ${code}`, ...worse };
+  }
+  const objects = readdirSync(dir).filter((n) => n.endsWith('.dcm'));
+  const names = await namesByPydicom(objects.map((n) => join(dir, n)));
+  const [fhirR4, fhirR5, page] = ['fhir-r4.json', 'fhir-r5.json', 'report.html'].map((n) => readFileSync(join(dir, n), 'utf8')); // prettier-ignore
+  const shown = (wanted ?? '').split('=').map(readable).filter((n) => n !== ''); // prettier-ignore
+  const parts: [string, boolean][] = [
+    ...objects.map((n, i): [string, boolean] => [n, names[i] === wanted]),
+    ['FHIR R4', fhirR4!.includes(JSON.stringify(shown[0] ?? ''))],
+    ['FHIR R5', fhirR5!.includes(JSON.stringify(shown[0] ?? ''))],
+    ['page', shown.every((n) => page!.includes(n))],
+  ];
+  const wrong = parts.filter(([, right]) => !right).map(([name]) => name);
+  if (wanted === undefined) return { file, asked, answered: `read; name "${names[0]}"` };
+  return wrong.length === 0
+    ? { file, asked, answered: `that name in ${parts.map(([name]) => name).join(', ')}` }
+    : { file, asked, answered: `another in ${wrong.join(', ')}`, worse: `${wrong.join(', ')}: "${names.join('" "')}"` };
+}
+
+/** As pages and FHIR show a name of DICOM: family, then the rest. */
+function readable(name: string): string {
+  const [family, ...rest] = name.split('^').map((part) => part.trim());
+  const others = rest.filter((part) => part !== '').join(' ');
+  return others === '' ? (family ?? '') : `${family}, ${others}`;
+}
+
+async function namesByPydicom(paths: readonly string[]): Promise<string[]> {
+  const script = `
+import json, sys, pydicom
+print(json.dumps([str(pydicom.dcmread(p, stop_before_pixels=True).PatientName) for p in sys.argv[1:]]))
+`;
+  const ran = await python(script, paths);
+  return ran.code === 0 ? (JSON.parse(ran.stdout) as string[]) : [ran.stderr];
+}
+
+// — transfer syntaxes —
+
+export async function syntaxRows(): Promise<Row[]> {
+  const decoder = createDecoder({ seconds: 30, maxPixels: 1 << 28 });
+  try {
+    const rows: Row[] = [];
+    for (const f of indexed('dicom/transfer-syntax/')) rows.push(await syntaxRow(f, decoder));
+    return rows;
+  } finally {
+    await decoder.close();
+  }
+}
+
+/** Lossy streams whose decoders round differently; decode.test.ts compares them with a second decoder or their source. */
+const rounded = ['4.203/rgb', '4.51/mr-12bit', '4.112/us-rgb', '4.111/rgb-recompressed'];
+
+async function syntaxRow(f: Indexed, decoder: Decoder): Promise<Row> {
+  const file = f.path.replace('dicom/transfer-syntax/', '');
+  const refusable = /refuse|hold|never|MPEG|H\.264|HEVC/.test(f.use);
+  const asked = f.decoded?.sha256 && !refusable ? 'its digest' : refusable ? f.use : 'no pixels';
+  const answered = await decoded(f, decoder);
+  const right =
+    answered === 'digest' ||
+    refusable ||
+    (!f.decoded?.sha256 && answered.startsWith('no pixels')) ||
+    (answered.startsWith('decoded') && rounded.some((r) => file.includes(r)));
+  const silent = answered.startsWith('decoded') && !rounded.some((r) => file.includes(r));
+  return { file, asked, answered, ...(right && !silent ? {} : { worse: `${asked}, ${answered}` }) };
+}
+
+async function decoded(f: Indexed, decoder: Decoder): Promise<string> {
+  const bytes = new Uint8Array(readFileSync(sharedPath('data', f.path)));
+  try {
+    const { pixel } = inspectPart10(bytes);
+    if (!pixel) return 'no pixels: stored, nothing to read';
+    const count = readFrames(bytes).frames;
+    const frames = await decoder.decode(bytes, Array.from({ length: count }, (_, i) => i)); // prettier-ignore
+    const hash = createHash('sha256');
+    for (const { values } of frames) hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return hash.digest('hex') === f.decoded?.sha256 ? 'digest' : 'decoded, other values within the tolerance of lossy streams'; // prettier-ignore
+  } catch (thrown) {
+    return `held: ${asPlumblineError(thrown).code}`;
+  }
+}
