@@ -2,7 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { asPlumblineError, PlumblineError } from '../base/index.ts';
 import { dimse, Machine, Plug, type Association } from './library.ts';
-import { abortPdu, broken, createDataCheck, pduType, readPdus } from './pdu.ts';
+import { abort, broken, createDataCheck, pduType, readPdus } from './pdu.ts';
 import { fileTls, type TlsFiles } from './tls.ts';
 import type { StoreStatus } from './types.ts';
 
@@ -115,7 +115,7 @@ function createCaller(peer: DimsePeer, socket: Socket, signal: AbortSignal): Cal
   const end = (e: PlumblineError): void => {
     ended ??= e;
     question?.fail(ended);
-    socket.destroy();
+    socket.destroySoon();
     machine.close();
   };
   const stopped = (): void =>
@@ -179,7 +179,7 @@ function createCaller(peer: DimsePeer, socket: Socket, signal: AbortSignal): Cal
       end(new PlumblineError('peer-unreachable', `the association with ${peer.name} is over`, { where: peer.name }));
     },
     abort: () => {
-      if (socket.writable) socket.write(abortPdu(0));
+      abort(socket, 0);
       end(new PlumblineError('peer-unreachable', `the association with ${peer.name} was cut`, { where: peer.name }));
     },
   };

@@ -4,8 +4,9 @@ import dimse from 'dcmjs-dimse';
 import { PlumblineError } from '../base/index.ts';
 import { implementationClassUid, implementationVersionName } from '../dicom/index.ts';
 
-// The library prints every association and command on standard output, unless it is told not to.
-dimse.log.disableAll();
+// The library and the parser under it print associations and what they cannot read, unless they are told not to.
+for (const log of [dimse.log, dimse.log.getLogger('dcmjs'), ...Object.values(dimse.log.getLoggers())])
+  log.setLevel('silent', false);
 dimse.Implementation.setImplementationClassUid(implementationClassUid);
 dimse.Implementation.setImplementationVersion(implementationVersionName);
 // An upper bound only: what is announced is set for each association.
@@ -44,7 +45,7 @@ export class Plug extends EventEmitter {
  */
 export class Machine extends dimse.Scp {
   /** Parts of the library's state that it does not put back itself after a command without a data set. */
-  declare dimse: unknown;
+  declare dimse: object | undefined;
   declare dimseStream: unknown;
   readonly plug: Plug;
   failure: PlumblineError | undefined;
@@ -63,6 +64,16 @@ export class Machine extends dimse.Scp {
     this.plug.emit('data', pdu);
     // Else the next command would be appended to this one, and the first one's attributes would stay.
     if (this.dimse === undefined) this.dimseStream = undefined;
+    // Else the library would wait for a data set of whatever command it was, and hold all of it.
+    else if (!this.takesDataset(this.dimse))
+      this.fail(
+        new PlumblineError('association-invalid', 'the peer sent a command that there is no data set for here'),
+      );
+  }
+
+  /** Whether a data set may follow the command. */
+  protected takesDataset(_command: object): boolean {
+    return false;
   }
 
   /** Stop its timer. */

@@ -34,13 +34,19 @@ export async function* readPdus(socket: Socket, limits: PduLimits): AsyncGenerat
   const input = createInput(socket);
   for (;;) {
     const patience = limits.patienceMs();
-    const alarm = setTimeout(() => socket.destroy(slow(patience)), patience);
+    let late = false;
+    const alarm = setTimeout(() => {
+      late = true;
+      abort(socket, 0);
+    }, patience);
     let length: number;
     try {
-      if (!(await input.fill(6))) return;
+      if (!(await input.fill(6)) && !late) return;
+      if (late) throw slow(patience);
       length = 6 + checkedLength(input.peek(6), limits.maxPduBytes);
       if (!(await input.fill(length))) throw gone();
     } catch (thrown) {
+      if (late) throw slow(patience);
       throw thrown instanceof PlumblineError ? thrown : gone(thrown);
     } finally {
       clearTimeout(alarm);
@@ -154,9 +160,10 @@ export function requestInOrder(pdu: Buffer): Buffer {
   return Buffer.concat([pdu.subarray(0, 74), ...before, ...ordered, ...after]);
 }
 
-/** An A-ABORT of the service provider (PS3.8 9.3.8); 0 not specified, 2 unexpected PDU. */
-export function abortPdu(reason: 0 | 2): Buffer {
-  return Buffer.from([pduType.abort, 0, 0, 0, 0, 4, 0, 0, 2, reason]);
+/** Send an A-ABORT of the service provider (PS3.8 9.3.8; 0 not specified, 2 unexpected PDU) and close the connection. */
+export function abort(socket: Socket, reason: 0 | 2): void {
+  if (socket.writable) socket.write(Buffer.from([pduType.abort, 0, 0, 0, 0, 4, 0, 0, 2, reason]));
+  socket.destroySoon();
 }
 
 export function broken(what: string): PlumblineError {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { dimse, Machine, Plug, type Association, type CStoreRequest } from './library.ts';
-import { abortPdu, broken, createDataCheck, pduType, readPdus, requestInOrder } from './pdu.ts';
+import { abort, broken, createDataCheck, pduType, readPdus, requestInOrder } from './pdu.ts';
 import type { ContextAnswer, Provider, Proposal, Reception, Rejection, StoreStatus } from './types.ts';
 
 export interface ServeLimits {
@@ -44,8 +44,7 @@ export async function serveAssociation(socket: Socket, provider: Provider, limit
     }
     socket.destroy();
   } catch (thrown) {
-    if (socket.writable) socket.write(abortPdu(2));
-    socket.destroySoon();
+    abort(socket, 2);
     throw thrown;
   } finally {
     await machine.reception?.discard();
@@ -139,6 +138,10 @@ class Acceptor extends Machine {
     // A C-STORE without a data set is one that cannot be understood.
     stored.answer(reception ? await reception.end() : { status: 0xc000, comment: 'no data set' });
     if (this.failure) throw this.failure;
+  }
+
+  protected override takesDataset(command: object): boolean {
+    return command instanceof dimse.requests.CStoreRequest;
   }
 
   override associationRequested(association: Association): void {
