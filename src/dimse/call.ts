@@ -43,6 +43,8 @@ export interface OutgoingAssociation {
 
 const verification = '1.2.840.10008.1.1';
 const announcedPduBytes = 128 * 1024;
+/** Enough for any command that we send in one piece (PS3.8 D.1 gives no least one). */
+const leastPduBytes = 1024;
 
 /**
  * Ask a peer for an association. Each pair of class and transfer syntax is a context of its own with that one syntax, so
@@ -150,7 +152,13 @@ function createCaller(peer: DimsePeer, socket: Socket, signal: AbortSignal): Cal
   return {
     associate: (association) =>
       ask('the request for an association', (answer, fail) => {
-        machine.on('associationAccepted', () => answer());
+        machine.on('associationAccepted', () => {
+          const room = association.getMaxPduLength();
+          // The library would cut a data set into pieces of nothing, for ever.
+          if (room !== 0 && room < leastPduBytes)
+            fail(answerInvalid(peer, broken(`a maximum length of ${room} bytes, in which nothing can be sent`)));
+          else answer();
+        });
         machine.on('associationRejected', (r: Rejected) => fail(rejection(peer, r)));
         machine.sendAssociationRequest(association);
       }),
@@ -204,11 +212,15 @@ async function feed(machine: Machine, socket: Socket, peer: DimsePeer): Promise<
     const cause = asPlumblineError(thrown);
     if (cause.code === 'sender-gone')
       return new PlumblineError('peer-unreachable', `${peer.name} ${gone}`, { where, cause });
-    throw new PlumblineError('peer-answer-invalid', `${peer.name} speaks no DICOM here: ${cause.message}`, {
-      where,
-      cause,
-    });
+    throw answerInvalid(peer, cause);
   }
+}
+
+function answerInvalid(peer: DimsePeer, cause: PlumblineError): PlumblineError {
+  return new PlumblineError('peer-answer-invalid', `${peer.name} speaks no DICOM here: ${cause.message}`, {
+    where: peer.name,
+    cause,
+  });
 }
 
 function callerOf(caller: Caller, association: Association): OutgoingAssociation {

@@ -1,12 +1,14 @@
 import { EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import dimse from 'dcmjs-dimse';
 import { PlumblineError } from '../base/index.ts';
 import { implementationClassUid, implementationVersionName } from '../dicom/index.ts';
 
-// The library and the parser under it print associations and what they cannot read, unless they are told not to.
-for (const log of [dimse.log, dimse.log.getLogger('dcmjs'), ...Object.values(dimse.log.getLoggers())])
-  log.setLevel('silent', false);
+// The library prints every association on standard output, and its parser (a copy of its own) what it cannot read.
+dimse.log.disableAll();
+const parser = createRequire(import.meta.resolve('dcmjs-dimse'))('dcmjs') as { readonly log: typeof dimse.log };
+parser.log.disableAll();
 dimse.Implementation.setImplementationClassUid(implementationClassUid);
 dimse.Implementation.setImplementationVersion(implementationVersionName);
 // An upper bound only: what is announced is set for each association.
