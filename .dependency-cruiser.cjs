@@ -4,17 +4,18 @@ const floors = {
   dicom: ['base'],
   fhir: ['base'],
   store: ['base'],
+  dimse: ['base', 'dicom'],
   imaging: ['base', 'dicom'],
   inference: ['base'],
   findings: ['base', 'dicom'],
   outputs: ['base', 'dicom', 'fhir', 'findings'],
   studies: ['base', 'dicom', 'store'],
   work: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies'],
-  doors: ['base', 'dicom', 'fhir', 'store', 'studies', 'work'],
-  delivery: ['base', 'dicom', 'fhir', 'store', 'studies', 'work'],
+  doors: ['base', 'dicom', 'fhir', 'store', 'studies', 'work', 'dimse'],
+  delivery: ['base', 'dicom', 'fhir', 'store', 'studies', 'work', 'dimse'],
   web: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work'],
-  server: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web'],
-  cli: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'server'],
+  server: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'dimse'],
+  cli: ['base', 'dicom', 'fhir', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'server', 'dimse'],
 };
 const rooms = Object.keys(floors);
 

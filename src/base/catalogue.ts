@@ -135,6 +135,21 @@ export const catalogue = {
     cause: 'The store is short of space or too much work waits.',
     remedy: 'Send again after the time in Retry-After.',
   },
+  'association-invalid': {
+    class: 'reject',
+    cause: 'The peer broke the rules of a DICOM association (PS3.8): a PDU of a wrong type, length or order.',
+    remedy: 'Nothing but DICOM should speak to this port; if the peer is a DICOM device, report it to its maker.',
+  },
+  'association-refused': {
+    class: 'reject',
+    cause: 'An association was rejected: an AE title, or the address of the caller, is not one that the listener takes.',
+    remedy: 'Correct the AE titles at the sender, or add the sender to dimse.listeners[].callers.',
+  },
+  'instance-mismatch': {
+    class: 'reject',
+    cause: 'The SOP Instance UID of the C-STORE command is not that of the data set.',
+    remedy: 'Correct the sender: it would take another object than it sent for stored.',
+  },
   'not-found': {
     class: 'reject',
     cause: 'No such study, series, instance, frame or workitem.',

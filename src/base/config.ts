@@ -4,17 +4,27 @@ import { dirname, resolve } from 'node:path';
 import { PlumblineError } from './errors.ts';
 import { parseChecked } from './schema.ts';
 
+/** PS3.5 6.2, VR AE: at most 16 characters, no backslash, not only spaces. */
+const aeTitle = { type: 'string', pattern: '^(?=.*[!-~])[ -\\[\\]-~]{1,16}$' } as const;
+
 const destination = {
   type: 'object',
-  required: ['name', 'kind', 'url'],
+  required: ['name', 'kind'],
   additionalProperties: false,
+  if: { properties: { kind: { const: 'dimse' } } },
+  then: { required: ['host', 'port', 'calledAet'], properties: { host: {}, port: {}, calledAet: {} } },
+  else: { required: ['url'], properties: { url: {} } },
   properties: {
     name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'As routes name it.' },
-    kind: { enum: ['dicomweb', 'fhir'], description: 'STOW-RS to a PACS, or a transaction to a FHIR server.' },
+    kind: {
+      enum: ['dicomweb', 'fhir', 'dimse'],
+      description: 'STOW-RS to a PACS, a transaction to a FHIR server, or C-STORE to a PACS.',
+    },
     url: {
       type: 'string',
       pattern: '^https?://',
-      description: 'Service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir.',
+      description:
+        'For kinds dicomweb and fhir: service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir.',
     },
     fhirVersion: { enum: ['R4', 'R5'], default: 'R4', description: 'For kind fhir.' },
     headers: {
@@ -34,6 +44,111 @@ const destination = {
     patientSystem: {
       type: 'string',
       description: 'Identifier system of patients at the FHIR server, where it differs from the issuer in the images.',
+    },
+    host: { type: 'string', minLength: 1, description: 'For kind dimse.' },
+    port: { type: 'integer', minimum: 1, maximum: 65535, description: 'For kind dimse; often 104 or 11112.' },
+    calledAet: { ...aeTitle, description: 'For kind dimse: AE title of the PACS.' },
+    callingAet: { ...aeTitle, description: 'For kind dimse: our AE title. Default: PLUMBLINE.' },
+    tls: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'For kind dimse: DICOM over TLS 1.2 or newer.',
+      properties: {
+        caFile: {
+          type: 'string',
+          description: 'PEM: who signs the certificate of the PACS. Default: public authorities.',
+        },
+        certFile: { type: 'string', description: 'PEM: our certificate, where the PACS asks for one.' },
+        keyFile: { type: 'string', description: 'PEM: its key.' },
+        serverName: { type: 'string', description: 'Name in the certificate of the PACS, where it is not the host.' },
+      },
+    },
+  },
+} as const;
+
+const dimseListener = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'integer', minimum: 0, maximum: 65535, default: 11112, description: '0 takes a free one.' },
+    aeTitle: {
+      ...aeTitle,
+      default: 'PLUMBLINE',
+      description: 'Associations that call another AE title are rejected.',
+    },
+    callers: {
+      type: 'array',
+      default: [],
+      description:
+        'Who may call. Empty: everyone who reaches the port. An AE title is no secret; addresses and TLS are what protects.',
+      items: {
+        type: 'object',
+        required: ['aeTitle'],
+        additionalProperties: false,
+        properties: {
+          aeTitle: { ...aeTitle, description: 'Calling AE title that may call. `*` stands for any.' },
+          addresses: {
+            type: 'array',
+            items: { type: 'string', minLength: 2 },
+            default: [],
+            description: 'IP addresses or networks (10.1.0.0/16) it may call from. Empty: any.',
+          },
+        },
+      },
+    },
+    sopClasses: {
+      type: 'array',
+      items: { type: 'string', pattern: '^[0-9.]{1,64}$' },
+      default: [],
+      description: 'Private storage SOP classes to take besides those of the standard.',
+    },
+    maxAssociations: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1000,
+      default: 16,
+      description: 'At a time; more are rejected for the moment. Each may hold up to 8 MB.',
+    },
+    maxPduBytes: {
+      type: 'integer',
+      minimum: 4096,
+      maximum: 4194304,
+      default: 131072,
+      description: 'Maximum length that is announced to senders.',
+    },
+    associationSeconds: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      default: 10,
+      description: 'Who has connected and not asked for an association for so long is cut.',
+    },
+    idleSeconds: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      default: 60,
+      description: 'A sender from which no whole PDU came for so long is cut.',
+    },
+    maxObjectBytes: { type: 'integer', minimum: 1024, default: 4294967296, description: 'One instance.' },
+    tls: {
+      type: 'object',
+      required: ['certFile', 'keyFile'],
+      additionalProperties: false,
+      description: 'TLS 1.2 or newer only; without it, plain DICOM.',
+      properties: {
+        certFile: { type: 'string', description: 'PEM: our certificate.' },
+        keyFile: { type: 'string', description: 'PEM: its key.' },
+        caFile: {
+          type: 'string',
+          description: 'PEM: callers must show a certificate that one of these has signed (mutual TLS).',
+        },
+      },
+    },
+    trustedNetwork: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Allow a host other than loopback without mutual TLS. Plain DICOM has no authentication: only where nobody else can reach the port.',
     },
   },
 } as const;
@@ -142,6 +257,19 @@ export const configSchema = {
           minimum: 1,
           default: 16,
           description: 'Requests at a time; more are answered 503.',
+        },
+      },
+    },
+    dimse: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        listeners: {
+          type: 'array',
+          items: dimseListener,
+          default: [],
+          description: 'Doors for C-STORE and C-ECHO. None by default.',
         },
       },
     },
@@ -270,6 +398,7 @@ type Deep<T> = T extends readonly (infer E)[]
     : T;
 export type Config = Deep<FromSchema<typeof configSchema>>;
 export type DestinationConfig = Config['destinations'][number];
+export type DimseListenerConfig = Config['dimse']['listeners'][number];
 
 /** Configuration text, checked, defaults filled in; relative paths are from `baseDir`. */
 export function parseConfig(text: string, file: string, baseDir: string): Config {
@@ -285,7 +414,19 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
     dataDir: path(config.dataDir)!,
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
+    dimse: { listeners: config.dimse.listeners.map((l) => tlsFrom(baseDir, l)) },
+    destinations: config.destinations.map((d) => tlsFrom(baseDir, d)),
   };
+}
+
+/** With the paths of its TLS files taken from a folder. */
+function tlsFrom<T extends { readonly tls?: Readonly<Record<string, unknown>> }>(baseDir: string, holder: T): T {
+  if (!holder.tls) return holder;
+  const files = Object.entries(holder.tls).map(([key, value]) => [
+    key,
+    key.endsWith('File') ? resolve(baseDir, String(value)) : value,
+  ]);
+  return { ...holder, tls: Object.fromEntries(files) };
 }
 
 /** @throws PlumblineError `config-missing`, `config-invalid`, `listen-refused` */
@@ -307,8 +448,19 @@ const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /** Without authentication of our own, only loopback is safe by default. */
 function refuseOpenDoor(config: Config, file: string): void {
+  refuseOpenListener(config, file);
   if (loopback.has(config.http.host) || config.http.trustedNetwork) return;
   throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
     where: file,
+  });
+}
+
+/** DICOM authenticates by certificates or not at all: an AE title is a name, not a proof. */
+function refuseOpenListener(config: Config, file: string): void {
+  const open = config.dimse.listeners.find((l) => !loopback.has(l.host) && !l.trustedNetwork && !l.tls?.caFile);
+  if (!open) return;
+  throw new PlumblineError('listen-refused', `dimse.listeners: ${open.host} is an address that others can reach`, {
+    where: file,
+    remedy: 'Bind to 127.0.0.1, set tls with caFile (mutual TLS), or say trustedNetwork: true for the listener.',
   });
 }

@@ -3,6 +3,7 @@
 // Main types: Delivery, Destination.
 import type { DestinationConfig } from '../base/index.ts';
 import { dicomwebDestination } from './dicomweb.ts';
+import { dimseDestination } from './dimse.ts';
 import { fhirDestination } from './fhir.ts';
 import type { Peer } from './http.ts';
 import type { Destination } from './types.ts';
@@ -13,9 +14,20 @@ export type * from './types.ts';
 
 /** A destination from its configuration. */
 export function makeDestination(config: DestinationConfig): Destination {
+  if (config.kind === 'dimse') {
+    return dimseDestination({
+      name: config.name,
+      host: config.host!,
+      port: config.port!,
+      calledAet: config.calledAet!,
+      callingAet: config.callingAet ?? 'PLUMBLINE',
+      timeoutMs: config.timeoutSeconds * 1000,
+      ...(config.tls === undefined ? {} : { tls: config.tls }),
+    });
+  }
   const peer: Peer = {
     name: config.name,
-    url: config.url,
+    url: config.url!, // the schema asks for it, but for dimse
     headers: (config.headers ?? {}) as Record<string, string>,
     timeoutSeconds: config.timeoutSeconds,
     ...(config.bearerFile === undefined ? {} : { bearerFile: config.bearerFile }),

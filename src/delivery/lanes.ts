@@ -98,9 +98,9 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   /** @returns false if the lane should rest */
   async function attempt(lane: Destination, row: DeliveryRow): Promise<boolean> {
     try {
-      await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal);
+      const notices = (await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal)) ?? [];
       checkpoint('delivery.sent');
-      await settle(row, 'delivered', null, null);
+      await settle(row, 'delivered', notices[0]?.code ?? null, notices.map((n) => n.message).join('; ') || null);
       checkpoint('delivery.recorded');
       options.log.info('delivered', {
         workitem: row.workitem,

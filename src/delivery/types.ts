@@ -1,3 +1,4 @@
+import type { Notice } from '../base/index.ts';
 import type { R4Bundle, R5Bundle } from '../fhir/index.ts';
 
 /** One DICOM object to be sent. */
@@ -28,9 +29,13 @@ export interface DeliverContent {
 /** A configured place that results go to. */
 export interface Destination {
   readonly name: string;
-  readonly kind: 'dicomweb' | 'fhir';
-  /** Send all of it and read it back; safe to call again after any failure. @throws PlumblineError whose class decides what happens */
-  readonly deliver: (content: DeliverContent, signal: AbortSignal) => Promise<void>;
+  readonly kind: 'dicomweb' | 'fhir' | 'dimse';
+  /**
+   * Send all of it and read it back where the protocol can; safe to call again after any failure.
+   * @returns what a person should know although it was taken, if anything
+   * @throws PlumblineError whose class decides what happens
+   */
+  readonly deliver: (content: DeliverContent, signal: AbortSignal) => Promise<readonly Notice[] | void>;
   /** Ask whether the peer is there and speaks the protocol. @returns what it said, in words */
   readonly check: (signal: AbortSignal) => Promise<string>;
 }

@@ -25,8 +25,10 @@ export {
   implementationVersionName,
   part10FromDataset,
   part10Head,
+  splitPart10,
   type MetaInput,
 } from './meta.ts';
 export { isMultiFrameClass, isNotStorable, sopClass, sopClasses, type SopClass } from './sop-classes.ts';
 export { transferSyntax, transferSyntaxes, type TransferSyntax } from './transfer-syntaxes.ts';
 export { inflateBounded, type Fragment } from './parse.ts';
+export { storeStatus } from './store-status.ts';

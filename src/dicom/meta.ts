@@ -1,4 +1,5 @@
 import { isUid, PlumblineError } from '../base/index.ts';
+import { parsePart10 } from './parse.ts';
 
 export interface MetaInput {
   readonly sopClass: string;
@@ -22,6 +23,15 @@ export function part10FromDataset(dataset: Uint8Array, meta: MetaInput): Uint8Ar
   file.set(head);
   file.set(dataset, head.length);
   return file;
+}
+
+/**
+ * The opposite of `part10FromDataset`: the bytes after group 2 as they stand, e.g. for a C-STORE.
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
+ */
+export function splitPart10(file: Uint8Array): { readonly transferSyntax: string; readonly dataset: Uint8Array } {
+  const { transferSyntaxUid, dataStart } = parsePart10(file);
+  return { transferSyntax: transferSyntaxUid, dataset: file.subarray(dataStart) };
 }
 
 /** 128 zero bytes, DICM, and group 2 in Explicit VR Little Endian (PS3.10 7.1). */

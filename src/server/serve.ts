@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PlumblineError, type Config, type Log } from '../base/index.ts';
+import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
 import { draftFiles } from './drafts.ts';
@@ -14,6 +15,8 @@ export interface Gateway {
   readonly url: string;
   /** Service root for DICOMweb. */
   readonly dicomweb: string;
+  /** Where C-STORE and C-ECHO are taken. */
+  readonly dimse: DimseDoor['addresses'];
   stop(options?: { readonly abort?: boolean }): Promise<void>;
 }
 
@@ -31,6 +34,11 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
     await rooms.stop({ abort: true });
     throw e;
   });
+  const dimse = await openDimse(rooms, log).catch(async (e: unknown) => {
+    server.close();
+    await rooms.stop({ abort: true });
+    throw e;
+  });
   // A slow STOW of a large study takes longer than Node's 300 s; the door has its own idle time.
   server.requestTimeout = 0;
   // With Node's 5 s a sender that pauses finds its connection closed under its next request, the more so while this
@@ -44,12 +52,15 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
     rooms,
     url,
     dicomweb: `${url}/dicom-web`,
+    dimse: dimse.addresses,
     stop: async (options) => {
+      const associations = dimse.close(options?.abort ? 0 : 5000);
       const closed = new Promise((done) => server.close(done));
       server.closeIdleConnections();
       const patience = setTimeout(() => server.closeAllConnections(), options?.abort ? 0 : 5000);
       await closed;
       clearTimeout(patience);
+      await associations;
       await rooms.stop(options);
     },
   };
@@ -95,6 +106,14 @@ function makeApp(rooms: Rooms, log: Log): Express {
   app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
   app.use(problemAnswer(log));
   return app;
+}
+
+function openDimse({ config, studies, blobs, work }: Rooms, log: Log): Promise<DimseDoor> {
+  const overloaded = async (): Promise<string | undefined> => {
+    const { ready, waiting } = await work.counts();
+    return ready + waiting > maxWaiting ? `${ready + waiting} workitems wait` : undefined;
+  };
+  return openDimseDoor({ listeners: config.dimse.listeners, studies, blobs, log, overloaded });
 }
 
 function listen(app: Express, config: Config): Promise<Server> {

@@ -20,6 +20,7 @@ export function serveCommand(): Command {
       process.stdout.write(
         `Plumbline listens at ${gateway.url}\n  pages     ${gateway.url}/\n  DICOMweb  ${gateway.dicomweb}\n`,
       );
+      for (const d of gateway.dimse) process.stdout.write(`  DICOM     ${d.aeTitle} at ${d.host}:${d.port}\n`);
       await untilSignal();
       const second = untilSignal().then(() => process.exit(1));
       await Promise.race([gateway.stop(), second]);

@@ -1,4 +1,5 @@
-import type { DicomJson, ErrorCode, PlumblineError } from '../../base/index.ts';
+import type { DicomJson, PlumblineError } from '../../base/index.ts';
+import { storeStatus } from '../../dicom/index.ts';
 
 /** What became of one part of a request. */
 export type Outcome =
@@ -58,28 +59,7 @@ function reference(o: Outcome): DicomJson {
 function failure(error: PlumblineError): DicomJson {
   const comment = `${error.code}: ${error.message}`;
   return {
-    '00081197': { vr: 'US', Value: [failureReason(error.code)] },
+    '00081197': { vr: 'US', Value: [storeStatus(error.code)] },
     '00741048': { vr: 'SQ', Value: [{ '00000902': { vr: 'LO', Value: [comment.slice(0, 64)] } }] },
   };
 }
-
-/** Failure Reason (PS3.18 Table I.2-2); 0111 is the C-STORE status "duplicate SOP instance" (PS3.7 C.5.8). */
-export function failureReason(code: ErrorCode): number {
-  return failureReasons[code] ?? 0x0110;
-}
-
-const failureReasons: Partial<Record<ErrorCode, number>> = {
-  'body-too-large': 0xa700,
-  'disk-full': 0xa700,
-  busy: 0xa700,
-  'uid-missing': 0xa900,
-  'class-mismatch': 0xa900,
-  'study-mismatch': 0xa901,
-  'not-dicom': 0xc000,
-  'dicom-damaged': 0xc000,
-  'charset-undecodable': 0xc000,
-  'media-type-unsupported': 0xc000,
-  'transfer-syntax-unknown': 0xc122,
-  'class-not-storable': 0x0122,
-  'instance-conflict': 0x0111,
-};

@@ -1,0 +1,116 @@
+import { PlumblineError, type Notice } from '../base/index.ts';
+import { splitPart10 } from '../dicom/index.ts';
+import { openAssociation, type DimsePeer, type OutgoingAssociation, type StoreStatus } from '../dimse/index.ts';
+import { shorten } from './http.ts';
+import type { DeliverContent, DeliverObject, Destination } from './types.ts';
+
+/**
+ * C-STORE to a PACS (PS3.4 annex B): all objects of a workitem over one association, SEGs before the SR that names
+ * them, each with the transfer syntax and the bytes that it has. Sending again is harmless, because UIDs are derived
+ * from the work. DIMSE cannot read an object back without being called in return, so what the peer answers is all that
+ * is known; where proof is wanted, deliver by STOW-RS.
+ */
+export function dimseDestination(peer: DimsePeer): Destination {
+  return {
+    name: peer.name,
+    kind: 'dimse',
+    deliver: async (content, signal) => {
+      const contexts = await contextsOf(content);
+      if (contexts.length === 0) return [];
+      const association = await openAssociation(peer, contexts, signal);
+      try {
+        for (const context of contexts) needContext(peer, association, context);
+        const notices: Notice[] = [];
+        for (const object of content.objects) notices.push(...(await store(peer, association, object)));
+        await association.release();
+        return notices;
+      } catch (e) {
+        association.abort();
+        throw e;
+      }
+    },
+    check: async (signal) => {
+      const association = await openAssociation(peer, [], signal);
+      const status = await association.echo();
+      await association.release();
+      if (status === 0) return `answers C-ECHO as ${peer.calledAet}`;
+      throw new PlumblineError('peer-busy', `${peer.name} answers C-ECHO with ${hex(status)}`, { where: peer.name });
+    },
+  };
+}
+
+interface Context {
+  readonly object: DeliverObject;
+  readonly sopClass: string;
+  readonly transferSyntax: string;
+}
+
+/** Read one after the other and let go: a workitem may hold many large segmentations. */
+async function contextsOf({ objects }: DeliverContent): Promise<Context[]> {
+  const contexts: Context[] = [];
+  for (const object of objects) {
+    const { transferSyntax } = splitPart10(await object.bytes());
+    contexts.push({ object, sopClass: object.sopClass, transferSyntax });
+  }
+  return contexts;
+}
+
+/** Before anything is sent: half a result is no use, and another try would end alike. */
+function needContext(peer: DimsePeer, association: OutgoingAssociation, context: Context): void {
+  const { object, sopClass, transferSyntax } = context;
+  if (association.accepts(sopClass, transferSyntax)) return;
+  throw new PlumblineError(
+    'peer-refused',
+    `${peer.name} takes no ${object.role.toUpperCase()} (SOP class ${sopClass}, transfer syntax ${transferSyntax}): no presentation context was accepted`,
+    {
+      where: peer.name,
+      remedy:
+        'Allow the SOP class at the destination. For an SR, encoding.srClass: comprehensive is what older archives take.',
+    },
+  );
+}
+
+async function store(peer: DimsePeer, association: OutgoingAssociation, object: DeliverObject): Promise<Notice[]> {
+  const { transferSyntax, dataset } = splitPart10(await object.bytes());
+  const { sopClass, instanceUid } = object;
+  const answer = await association.store({ sopClass, instanceUid, transferSyntax, dataset });
+  if (answer.status === 0) return [];
+  const code = accepted.get(answer.status);
+  if (code === undefined) throw refusal(peer, object, answer);
+  const message = `${peer.name} took ${object.role.toUpperCase()} ${instanceUid} with status ${hex(answer.status)}${words(answer)}`;
+  return [{ code, message, about: [instanceUid] }];
+}
+
+/**
+ * Answers other than 0000 after which the object is at the peer (PS3.4 B.2.3; 0111 of PS3.7 C.5.8). Our UIDs stand for
+ * one content each, so what the peer holds under one of them is what an earlier try has sent.
+ */
+const accepted: ReadonlyMap<number, string> = new Map([
+  [0x0111, 'peer-had-it'],
+  [0xb000, 'peer-coerced'],
+  [0xb006, 'peer-discarded'],
+  [0xb007, 'peer-class-differs'],
+]);
+
+/**
+ * A7xx out of resources, 0110 processing failure, 0210 duplicate invocation, 0213 resource limitation may pass; 0124 not
+ * authorized waits for a person; A9xx, Cxxx, 0122 and the rest never pass (PS3.4 B.2.3, PS3.7 annex C).
+ */
+function refusal(peer: DimsePeer, object: DeliverObject, answer: StoreStatus): PlumblineError {
+  const { status } = answer;
+  const passing = (status & 0xff00) === 0xa700 || [0x0110, 0x0210, 0x0213].includes(status);
+  const code = passing ? 'peer-busy' : status === 0x0124 ? 'peer-unauthorized' : 'peer-refused';
+  return new PlumblineError(
+    code,
+    `${peer.name} did not store ${object.role.toUpperCase()} ${object.instanceUid}: status ${hex(status)}${words(answer)}`,
+    { where: peer.name },
+  );
+}
+
+function words({ comment }: StoreStatus): string {
+  return comment ? `: ${shorten(comment)}` : '';
+}
+
+function hex(status: number): string {
+  return `${status.toString(16).toUpperCase().padStart(4, '0')}H`;
+}

@@ -1,0 +1,124 @@
+import { asPlumblineError, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
+import { inspectPart10, part10Head } from '../../dicom/index.ts';
+import type { StoreRequest } from '../../dimse/index.ts';
+import type { Blobs, StagedBlob } from '../../store/index.ts';
+import type { Admission } from '../../studies/index.ts';
+
+export interface ReceiveOptions {
+  readonly blobs: Blobs;
+  readonly maxObjectBytes: number;
+  /** Goes into group 2 as Source Application Entity Title (PS3.10 7.1). */
+  readonly sourceAeTitle: string;
+  /** A place of one association for all of its objects, one after the other. */
+  readonly scratch: Uint8Array;
+}
+
+/** One object that is being received. Nothing throws but `end`; what goes wrong on the way is told there. */
+export interface Receiving {
+  write(fragment: Uint8Array): Promise<void>;
+  /** @throws PlumblineError why it cannot be kept; then nothing is left of it */
+  end(): Promise<Admission>;
+  discard(): Promise<void>;
+}
+
+/**
+ * A Part 10 file from the data set of a C-STORE: preamble and group 2 of ours before the bytes as they come. An object
+ * that fits the scratch is looked at before it is written, so a refused one never reaches the disk; a larger one is
+ * written in pieces of its size and read back. After trouble the rest of the object is thrown away as it comes, because
+ * a status can only be given at its end (PS3.7 9.1.1).
+ * @throws never
+ */
+export function receiveObject(request: StoreRequest, options: ReceiveOptions): Receiving {
+  const { blobs, scratch, maxObjectBytes } = options;
+  let trouble: PlumblineError | undefined;
+  let held = 0;
+  let total = 0;
+  let blob: StagedBlob | undefined;
+
+  const flush = async (): Promise<void> => {
+    blob ??= await blobs.stage();
+    await blob.write(scratch.subarray(0, held));
+    held = 0;
+  };
+  const keep = async (bytes: Uint8Array): Promise<void> => {
+    total += bytes.length;
+    if (total > maxObjectBytes)
+      throw new PlumblineError('body-too-large', `the object is larger than ${maxObjectBytes} bytes`);
+    for (let at = 0; at < bytes.length;) {
+      if (held === scratch.length) await flush();
+      const part = bytes.subarray(at, at + scratch.length - held);
+      scratch.set(part, held);
+      held += part.length;
+      at += part.length;
+    }
+  };
+  const stop = async (thrown: unknown): Promise<void> => {
+    trouble ??= asPlumblineError(thrown);
+    await blob?.discard().catch(() => undefined); // the trouble that is told came first
+    blob = undefined;
+  };
+
+  let begun: Promise<void> | undefined;
+  const begin = (): Promise<void> =>
+    (begun ??= (async () => {
+      try {
+        await keep(headOf(request, options.sourceAeTitle));
+      } catch (e) {
+        await stop(e);
+      }
+    })());
+
+  return {
+    write: async (fragment) => {
+      await begin();
+      if (trouble) return;
+      await keep(fragment).catch(stop);
+    },
+    end: async () => {
+      await begin();
+      if (trouble) throw trouble;
+      try {
+        const seen = blob ? undefined : inspect(scratch.subarray(0, held), request);
+        await flush();
+        const { digest, bytes } = await blob!.finish();
+        const { identity, attributes } = seen ?? inspect(await blob!.read(0, bytes), request);
+        return { ref: { ...identity, digest, bytes }, attributes, blob: blob! };
+      } catch (e) {
+        await stop(e);
+        throw trouble!;
+      }
+    },
+    discard: () => stop(new PlumblineError('sender-gone', 'the association ended in the middle of the object')),
+  };
+}
+
+/** @throws PlumblineError uid-missing */
+function headOf({ sopClass, instanceUid, transferSyntax }: StoreRequest, sourceAeTitle: string): Uint8Array {
+  try {
+    return part10Head({ sopClass, instanceUid, transferSyntax, sourceAeTitle });
+  } catch (cause) {
+    throw new PlumblineError('uid-missing', 'the command has no legal Affected SOP Class or Instance UID', { cause });
+  }
+}
+
+interface Inspected {
+  readonly identity: Omit<InstanceRef, 'digest' | 'bytes'>;
+  readonly attributes: DicomJson;
+}
+
+/** @throws PlumblineError those of `inspectPart10`, and instance-mismatch */
+function inspect(file: Uint8Array, request: StoreRequest): Inspected {
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(file, {
+    undecodable: 'mark',
+  });
+  // What is acknowledged is the instance of the command: another one must not be kept in its place.
+  if (instanceUid !== request.instanceUid)
+    throw new PlumblineError(
+      'instance-mismatch',
+      `the command names ${request.instanceUid}, the data set ${instanceUid}`,
+      {
+        where: request.instanceUid,
+      },
+    );
+  return { identity: { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest }, attributes };
+}
