@@ -38,6 +38,55 @@ const destination = {
   },
 } as const;
 
+const hl7Listener = {
+  type: 'object',
+  required: ['name', 'port'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'For the log.' },
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'integer', minimum: 0, maximum: 65535, description: 'MLLP; 0 takes a free one.' },
+    tls: {
+      type: 'object',
+      required: ['certFile', 'keyFile'],
+      additionalProperties: false,
+      properties: {
+        certFile: { type: 'string', description: 'PEM. With it the listener speaks TLS.' },
+        keyFile: { type: 'string', description: 'PEM.' },
+        clientCaFile: { type: 'string', description: 'PEM. Only clients with a certificate of these are let in.' },
+      },
+    },
+    charset: {
+      type: 'string',
+      description: 'Name of HL7 table 0211 for messages without MSH-18. Default: UTF-8 where it is, else 8859/1.',
+    },
+    patientAuthority: {
+      type: 'string',
+      description: 'Assigning authority (PID-3.4) whose number counts. Default: the first of type MR, else PI, else the first.',
+    },
+    accessionPaths: {
+      type: 'array',
+      items: { type: 'string', pattern: '^[A-Z][A-Z0-9]{2}-\\d{1,2}(\\.\\d)?$' },
+      default: ['IPC-1', 'OBR-18', 'OBR-3', 'ORC-3'],
+      description: 'Where the accession number stands; the first that is not empty counts.',
+    },
+    acknowledge: {
+      enum: ['original', 'by-header'],
+      default: 'original',
+      description: 'AA, AE, AR always; or as MSH-15 and MSH-16 ask (CA, CE, CR).',
+    },
+    processingIds: {
+      type: 'array',
+      items: { enum: ['P', 'T', 'D'] },
+      default: ['P'],
+      description: 'MSH-11 that is taken; test messages are refused.',
+    },
+    maxBytes: { type: 'integer', minimum: 1024, default: 33554432, description: 'One message; it is held in memory.' },
+    idleSeconds: { type: 'number', exclusiveMinimum: 0, default: 600, description: 'A silent connection is closed.' },
+    maxConnections: { type: 'integer', minimum: 1, default: 64 },
+  },
+} as const;
+
 /** JSON Schema of plumbline.yaml. docs/configuration.md is printed from it. Every bound stands here with its reason. */
 export const configSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -254,6 +303,12 @@ export const configSchema = {
       },
     },
     destinations: { type: 'array', items: destination, default: [] },
+    hl7: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: { listeners: { type: 'array', items: hl7Listener, default: [] } },
+    },
     log: {
       type: 'object',
       additionalProperties: false,
@@ -270,6 +325,7 @@ type Deep<T> = T extends readonly (infer E)[]
     : T;
 export type Config = Deep<FromSchema<typeof configSchema>>;
 export type DestinationConfig = Config['destinations'][number];
+export type Hl7ListenerConfig = Config['hl7']['listeners'][number];
 
 /** Configuration text, checked, defaults filled in; relative paths are from `baseDir`. */
 export function parseConfig(text: string, file: string, baseDir: string): Config {
@@ -283,6 +339,7 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
   return {
     ...config,
     dataDir: path(config.dataDir)!,
+    hl7: { listeners: config.hl7.listeners.map((l) => (l.tls ? { ...l, tls: pathsOf(l.tls, path) } : l)) },
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
   };
@@ -303,11 +360,26 @@ export function loadConfig(file: string): Config {
   return parseConfig(text, file, dirname(resolve(file)));
 }
 
+/** Paths of certificate files, from `baseDir` as all others. */
+function pathsOf<T extends Readonly<Record<string, string | undefined>>>(
+  files: T,
+  path: (p: string | undefined) => string | undefined,
+): T {
+  return Object.fromEntries(Object.entries(files).map(([key, file]) => [key, path(file)])) as T;
+}
+
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
-/** Without authentication of our own, only loopback is safe by default. */
+/** Without authentication of our own, only loopback is safe by default; an HL7 listener may ask for client certificates. */
 function refuseOpenDoor(config: Config, file: string): void {
-  if (loopback.has(config.http.host) || config.http.trustedNetwork) return;
+  if (config.http.trustedNetwork) return;
+  const open = config.hl7.listeners.find((l) => !loopback.has(l.host) && l.tls?.clientCaFile === undefined);
+  if (open)
+    throw new PlumblineError('listen-refused', `the HL7 listener ${open.name} is on ${open.host}, which others can reach`, {
+      where: file,
+      remedy: 'Bind it to 127.0.0.1, name tls.clientCaFile, or set http.trustedNetwork where the network itself is closed.',
+    });
+  if (loopback.has(config.http.host)) return;
   throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
     where: file,
   });

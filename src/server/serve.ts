@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PlumblineError, type Config, type Log } from '../base/index.ts';
+import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
 import { draftFiles } from './drafts.ts';
@@ -14,6 +15,8 @@ export interface Gateway {
   readonly url: string;
   /** Service root for DICOMweb. */
   readonly dicomweb: string;
+  /** Ports of the HL7 v2 listeners, in order of the configuration. */
+  readonly hl7Ports: readonly number[];
   stop(options?: { readonly abort?: boolean }): Promise<void>;
 }
 
@@ -33,6 +36,11 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   });
   // A slow STOW of a large study takes longer than Node's 300 s; the door has its own idle time.
   server.requestTimeout = 0;
+  const hl7 = await listenHl7(rooms, log).catch(async (e: unknown) => {
+    server.close();
+    await rooms.stop({ abort: true });
+    throw e;
+  });
   rooms.start();
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
@@ -41,7 +49,9 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
     rooms,
     url,
     dicomweb: `${url}/dicom-web`,
+    hl7Ports: hl7.map((door) => door.port),
     stop: async (options) => {
+      await Promise.all(hl7.map((door) => door.stop()));
       const closed = new Promise((done) => server.close(done));
       server.closeIdleConnections();
       const patience = setTimeout(() => server.closeAllConnections(), options?.abort ? 0 : 5000);
@@ -92,6 +102,31 @@ function makeApp(rooms: Rooms, log: Log): Express {
   app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
   app.use(problemAnswer(log));
   return app;
+}
+
+/** One door for each configured listener; where one cannot open, none does. */
+async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<Hl7Door[]> {
+  const doors: Hl7Door[] = [];
+  try {
+    for (const { idleSeconds, ...listener } of config.hl7.listeners) {
+      const door = await openHl7Listener({
+        ...(listener as Omit<typeof listener, 'tls'>),
+        ...(listener.tls ? { tls: listener.tls } : {}),
+        studies,
+        log,
+        now: () => new Date(),
+        idleMs: idleSeconds * 1000,
+        endMs: 5000,
+        full: async () => ((await blobs.free()) > config.store.reserveBytes ? undefined : 'the store is short of space'),
+      });
+      log.info('listening', { door: listener.name, where: `mllp://${listener.host}:${door.port}` });
+      doors.push(door);
+    }
+    return doors;
+  } catch (e) {
+    await Promise.all(doors.map((d) => d.stop()));
+    throw e;
+  }
 }
 
 function listen(app: Express, config: Config): Promise<Server> {

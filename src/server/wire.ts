@@ -4,7 +4,8 @@ import { PlumblineError, systemClock, type Clock, type Config, type Log } from '
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
 import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
-import { decideRoutes, openWork, pipelineStages, type RoutedSeries, type Work, type Workers } from '../work/index.ts';
+import { decideRoutes, openWork, pipelineStages, type Priority, type RoutedSeries, type Work, type Workers } from '../work/index.ts';
+import { followOrder, priorityOf } from './orders.ts';
 import { openReading, type Reading } from './reading.ts';
 
 /** The rooms of one running gateway, or of one command that looks at its store. */
@@ -88,7 +89,8 @@ async function connect({
     clock,
     log,
     gate: { quietMs: config.gate.quietSeconds * 1000, deadlineMs: config.gate.maxWaitSeconds * 1000 },
-    onReady: (snapshot) => enqueueStudy(reading, work, snapshot),
+    onReady: async (snapshot) => enqueueStudy(reading, work, snapshot, await priorityOf(studies, snapshot.studyUid)),
+    onOrder: (effect) => followOrder(work, effect),
   });
   const work: Work = openWork({
     db,
@@ -116,13 +118,18 @@ async function connect({
 }
 
 /** A ready study becomes a workitem for each question that the routes ask of it. @throws PlumblineError `no-route` */
-async function enqueueStudy(reading: Reading, work: Work, snapshot: StudySnapshot): Promise<void> {
+async function enqueueStudy(
+  reading: Reading,
+  work: Work,
+  snapshot: StudySnapshot,
+  priority: Priority,
+): Promise<void> {
   const { decisions } = decideRoutes(reading.routes, seriesOf(snapshot));
   if (decisions.length === 0)
     throw new PlumblineError('no-route', 'no rule of the routes file matches any series', { where: snapshot.studyUid });
   for (const route of decisions) {
     const bundle = await reading.bundle(route.bundle);
-    await work.enqueue({ snapshot, route, bundleDigest: bundle.ref.digest });
+    await work.enqueue({ snapshot, route, bundleDigest: bundle.ref.digest, priority });
   }
 }
 
