@@ -10,11 +10,15 @@ const destination = {
   additionalProperties: false,
   properties: {
     name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'As routes name it.' },
-    kind: { enum: ['dicomweb', 'fhir'], description: 'STOW-RS to a PACS, or a transaction to a FHIR server.' },
+    kind: {
+      enum: ['dicomweb', 'fhir', 'hl7'],
+      description: 'STOW-RS to a PACS, a transaction to a FHIR server, or ORU^R01 over MLLP.',
+    },
     url: {
       type: 'string',
-      pattern: '^https?://',
-      description: 'Service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir.',
+      pattern: '^(https?|mllps?)://',
+      description:
+        'Service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir; for hl7 mllp://ris.example:2575, with TLS mllps.',
     },
     fhirVersion: { enum: ['R4', 'R5'], default: 'R4', description: 'For kind fhir.' },
     headers: {
@@ -35,6 +39,17 @@ const destination = {
       type: 'string',
       description: 'Identifier system of patients at the FHIR server, where it differs from the issuer in the images.',
     },
+    hl7Version: { enum: ['2.3.1', '2.5.1'], default: '2.5.1', description: 'For kind hl7.' },
+    hl7Charset: {
+      enum: ['UNICODE UTF-8', '8859/1', 'ASCII'],
+      default: 'UNICODE UTF-8',
+      description: 'For kind hl7: MSH-18. A report that it cannot carry is held.',
+    },
+    receivingApplication: { type: 'string', maxLength: 180, default: '', description: 'For kind hl7: MSH-5.' },
+    receivingFacility: { type: 'string', maxLength: 180, default: '', description: 'For kind hl7: MSH-6.' },
+    caFile: { type: 'string', description: 'For mllps: PEM of the authorities that the receiver is checked with.' },
+    certFile: { type: 'string', description: 'For mllps: PEM of our certificate, where the receiver asks for one.' },
+    keyFile: { type: 'string', description: 'For mllps: PEM of its key.' },
   },
 } as const;
 
@@ -334,11 +349,22 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
   const names = config.destinations.map((d) => d.name);
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice) throw new PlumblineError('config-invalid', `two destinations are named "${twice}"`, { where: file });
+  const scheme = { hl7: /^mllps?:\/\/[^/]+:\d+\/?$/, dicomweb: /^https?:/, fhir: /^https?:/ };
+  const misfit = config.destinations.find((d) => !scheme[d.kind].test(d.url));
+  if (misfit)
+    throw new PlumblineError('config-invalid', `destination ${misfit.name}: ${misfit.url} is no address for ${misfit.kind}`, {
+      where: file,
+    });
   refuseOpenDoor(config, file);
   const dirs = { modelsDir: path(config.modelsDir), mappingsDir: path(config.mappingsDir) };
   return {
     ...config,
     dataDir: path(config.dataDir)!,
+    destinations: config.destinations.map((d) => {
+      const { caFile, certFile, keyFile } = d;
+      const files = Object.entries({ caFile, certFile, keyFile }).filter(([, f]) => f !== undefined);
+      return files.length === 0 ? d : { ...d, ...pathsOf(Object.fromEntries(files), path) };
+    }),
     hl7: { listeners: config.hl7.listeners.map((l) => (l.tls ? { ...l, tls: pathsOf(l.tls, path) } : l)) },
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),

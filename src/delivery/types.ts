@@ -23,12 +23,14 @@ export interface DeliverContent {
   readonly objects: readonly DeliverObject[];
   readonly fhirR4: () => Promise<R4Bundle>;
   readonly fhirR5: () => Promise<R5Bundle>;
+  /** ORU^R01 in UTF-8, without receiver. @throws PlumblineError not-found where it was not written in this version */
+  readonly oru?: (version: '2.3.1' | '2.5.1') => Promise<string>;
 }
 
 /** A configured place that results go to. */
 export interface Destination {
   readonly name: string;
-  readonly kind: 'dicomweb' | 'fhir';
+  readonly kind: 'dicomweb' | 'fhir' | 'hl7';
   /** Send all of it and read it back; safe to call again after any failure. @throws PlumblineError whose class decides what happens */
   readonly deliver: (content: DeliverContent, signal: AbortSignal) => Promise<void>;
   /** Ask whether the peer is there and speaks the protocol. @returns what it said, in words */

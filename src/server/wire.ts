@@ -48,7 +48,8 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
     start: () => {
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
-      workers = work.startWorkers({ concurrency: config.work.concurrency, stages: stagesOf(config, reading, blobs) });
+      const stages = stagesOf(config, reading, blobs, studies);
+      workers = work.startWorkers({ concurrency: config.work.concurrency, stages });
       delivery.start();
     },
     stop: async (options) => {
@@ -143,7 +144,13 @@ export function seriesOf(snapshot: Pick<StudySnapshot, 'instances'>): RoutedSeri
   return [...first.values()];
 }
 
-function stagesOf(config: Config, reading: Reading, blobs: Blobs): ReturnType<typeof pipelineStages> {
+function stagesOf(
+  config: Config,
+  reading: Reading,
+  blobs: Blobs,
+  studies: Studies,
+): ReturnType<typeof pipelineStages> {
+  const versions = config.destinations.flatMap((d) => (d.kind === 'hl7' ? [d.hl7Version] : []));
   return pipelineStages({
     blobs,
     decoder: reading.decoder,
@@ -153,6 +160,8 @@ function stagesOf(config: Config, reading: Reading, blobs: Blobs): ReturnType<ty
     presence: reading.presence,
     site: reading.site,
     profile: config.encoding,
+    oru: [...new Set(versions)],
+    orderOf: async (studyUid) => (await studies.orders(studyUid))[0],
   });
 }
 
@@ -201,5 +210,13 @@ async function contentOf(work: Work, blobs: Blobs, key: string): Promise<Deliver
     objects: [...objects.filter((o) => o.role === 'seg'), ...objects.filter((o) => o.role === 'sr')],
     fhirR4: () => json('fhir-r4.json'),
     fhirR5: () => json('fhir-r5.json'),
+    oru: async (version) => {
+      const file = files.find((f) => f.name === `oru-${version}.hl7`);
+      if (!file)
+        throw new PlumblineError('not-found', `the report was not written in HL7 v2 ${version}; read the study again`, {
+          where: key,
+        });
+      return new TextDecoder().decode(await blobs.read(file.digest));
+    },
   };
 }
