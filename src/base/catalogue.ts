@@ -387,6 +387,11 @@ export const catalogue = {
     cause: 'Several orders have the accession number of the study, and none is plainly meant.',
     remedy: 'Send the Study Instance UID with the order, or release with a reason.',
   },
+  'order-held': {
+    class: 'hold',
+    cause: 'The order of the study is on hold at its sender.',
+    remedy: 'It goes on when the sender releases the order (ORC-1 RL), or release with a reason.',
+  },
   'order-cancelled': {
     class: 'hold',
     cause: 'The order of the study was cancelled.',

@@ -77,7 +77,8 @@ const hl7Listener = {
     },
     patientAuthority: {
       type: 'string',
-      description: 'Assigning authority (PID-3.4) whose number counts. Default: the first of type MR, else PI, else the first.',
+      description:
+        'Assigning authority (PID-3.4) whose number counts. Default: the first of type MR, else PI, else the first.',
     },
     accessionPaths: {
       type: 'array',
@@ -352,9 +353,13 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
   const scheme = { hl7: /^mllps?:\/\/[^/]+:\d+\/?$/, dicomweb: /^https?:/, fhir: /^https?:/ };
   const misfit = config.destinations.find((d) => !scheme[d.kind].test(d.url));
   if (misfit)
-    throw new PlumblineError('config-invalid', `destination ${misfit.name}: ${misfit.url} is no address for ${misfit.kind}`, {
-      where: file,
-    });
+    throw new PlumblineError(
+      'config-invalid',
+      `destination ${misfit.name}: ${misfit.url} is no address for ${misfit.kind}`,
+      {
+        where: file,
+      },
+    );
   refuseOpenDoor(config, file);
   const dirs = { modelsDir: path(config.modelsDir), mappingsDir: path(config.mappingsDir) };
   return {
@@ -401,10 +406,15 @@ function refuseOpenDoor(config: Config, file: string): void {
   if (config.http.trustedNetwork) return;
   const open = config.hl7.listeners.find((l) => !loopback.has(l.host) && l.tls?.clientCaFile === undefined);
   if (open)
-    throw new PlumblineError('listen-refused', `the HL7 listener ${open.name} is on ${open.host}, which others can reach`, {
-      where: file,
-      remedy: 'Bind it to 127.0.0.1, name tls.clientCaFile, or set http.trustedNetwork where the network itself is closed.',
-    });
+    throw new PlumblineError(
+      'listen-refused',
+      `the HL7 listener ${open.name} is on ${open.host}, which others can reach`,
+      {
+        where: file,
+        remedy:
+          'Bind it to 127.0.0.1, name tls.clientCaFile, or set http.trustedNetwork where the network itself is closed.',
+      },
+    );
   if (loopback.has(config.http.host)) return;
   throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
     where: file,

@@ -134,7 +134,8 @@ const passing = new Set(['206', '207']);
 /** AA and CA are a success: accept acknowledgements were not asked for (MSH-15 and MSH-16 are empty). */
 function refusalOf({ name }: Hl7Receiver, ack: Acknowledgement): PlumblineError | undefined {
   if (ack.code === 'AA' || ack.code === 'CA') return undefined;
-  const mayPass = (ack.code === 'AE' || ack.code === 'CE') && (ack.condition === undefined || passing.has(ack.condition));
+  const mayPass =
+    (ack.code === 'AE' || ack.code === 'CE') && (ack.condition === undefined || passing.has(ack.condition));
   const words = `${name} answered ${ack.code}${ack.condition === undefined ? '' : ` ${ack.condition}`}: ${shorten(ack.text)}`;
   return new PlumblineError(mayPass ? 'peer-busy' : 'peer-refused', words, { where: name });
 }

@@ -50,9 +50,7 @@ export function makeAck(header: Hl7Header | undefined, code: AckCode, now: Date,
   const id = `A${sha256(JSON.stringify([code, ...(header?.fields ?? [])]))
     .slice(0, 19)
     .toUpperCase()}`;
-  const encoding =
-    field(2) ||
-    `${c}${separators.repetition}${separators.escape}${separators.subcomponent}`;
+  const encoding = field(2) || `${c}${separators.repetition}${separators.escape}${separators.subcomponent}`;
   const msh = ['MSH', encoding, field(5), field(6), field(3), field(4), hl7Time(now), '', type, id, field(11) || 'P'];
   const lines = [[...msh, version].join(f), ['MSA', code, field(10), ...(error ? [said(error)] : [])].join(f)];
   if (error) lines.push(errorSegment(error, version, f, c, separators.subcomponent || '&'));

@@ -63,7 +63,10 @@ export function parseText(text: string, charset = 'UNICODE UTF-8'): Hl7Message {
 function separatorsOf(text: string): Separators {
   if (!text.startsWith('MSH')) throw new PlumblineError('hl7-invalid', 'the first segment is no MSH', { where: 'MSH' });
   const field = text[3] ?? '';
-  const msh2 = text.slice(4).split(field || '\r')[0]!.split('\r')[0]!;
+  const msh2 = text
+    .slice(4)
+    .split(field || '\r')[0]!
+    .split('\r')[0]!;
   if (!/^[^\w\s]$/.test(field) || msh2.length < 3)
     throw new PlumblineError('hl7-invalid', 'MSH-1 and MSH-2 do not name the delimiters', { where: 'MSH' });
   const [component = '^', repetition = '~', escape = '\\', subcomponent = ''] = msh2;

@@ -13,11 +13,23 @@ export const oruChecks = {
     rule: 'The message reads back: MSH, PID, ORC, OBR, then OBX numbered 1..n, with the control id of this draft.',
   },
   'PL-HL7-002': { severity: 'hold', rule: 'Patient number, name, birth date and sex are those of the source.' },
-  'PL-HL7-003': { severity: 'hold', rule: 'Study UID, accession number and order numbers are those of study and order.' },
+  'PL-HL7-003': {
+    severity: 'hold',
+    rule: 'Study UID, accession number and order numbers are those of study and order.',
+  },
   'PL-HL7-004': { severity: 'hold', rule: 'The first OBX is the marking, and every status is preliminary.' },
-  'PL-HL7-005': { severity: 'hold', rule: 'Every sentence of the draft stands word for word in its order, and no other.' },
-  'PL-HL7-006': { severity: 'hold', rule: 'Each finding has its code once, with present or absent from the shipped table.' },
-  'PL-HL7-007': { severity: 'hold', rule: 'Measurements have the codes, values and UCUM units of the draft, and no other is there.' },
+  'PL-HL7-005': {
+    severity: 'hold',
+    rule: 'Every sentence of the draft stands word for word in its order, and no other.',
+  },
+  'PL-HL7-006': {
+    severity: 'hold',
+    rule: 'Each finding has its code once, with present or absent from the shipped table.',
+  },
+  'PL-HL7-007': {
+    severity: 'hold',
+    rule: 'Measurements have the codes, values and UCUM units of the draft, and no other is there.',
+  },
 } as const satisfies Record<string, { severity: Problem['severity']; rule: string }>;
 
 type OruCheck = keyof typeof oruChecks;

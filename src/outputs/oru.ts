@@ -60,7 +60,8 @@ function patientRow(input: EncodingInput): string {
 /** PID-3.4: namespace, and the universal id where the images have one (PS3.3 C.2.1). */
 function authority(source: DicomJson): string {
   const qualifier = items(source, 'IssuerOfPatientIDQualifiersSequence')[0];
-  const oid = qualifier && text(qualifier, 'UniversalEntityIDType') === 'ISO' ? text(qualifier, 'UniversalEntityID') : '';
+  const oid =
+    qualifier && text(qualifier, 'UniversalEntityIDType') === 'ISO' ? text(qualifier, 'UniversalEntityID') : '';
   const parts = [text(source, 'IssuerOfPatientID'), ...(oid === '' ? [] : [oid, 'ISO'])];
   return parts.map(escapeField).join('&');
 }

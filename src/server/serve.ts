@@ -117,7 +117,8 @@ async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<H
         now: () => new Date(),
         idleMs: idleSeconds * 1000,
         endMs: 5000,
-        full: async () => ((await blobs.free()) > config.store.reserveBytes ? undefined : 'the store is short of space'),
+        full: async () =>
+          (await blobs.free()) > config.store.reserveBytes ? undefined : 'the store is short of space',
       });
       log.info('listening', { door: listener.name, where: `mllp://${listener.host}:${door.port}` });
       doors.push(door);

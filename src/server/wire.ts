@@ -4,7 +4,15 @@ import { PlumblineError, systemClock, type Clock, type Config, type Log } from '
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
 import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
-import { decideRoutes, openWork, pipelineStages, type Priority, type RoutedSeries, type Work, type Workers } from '../work/index.ts';
+import {
+  decideRoutes,
+  openWork,
+  pipelineStages,
+  type Priority,
+  type RoutedSeries,
+  type Work,
+  type Workers,
+} from '../work/index.ts';
 import { followOrder, priorityOf } from './orders.ts';
 import { openReading, type Reading } from './reading.ts';
 
@@ -119,12 +127,7 @@ async function connect({
 }
 
 /** A ready study becomes a workitem for each question that the routes ask of it. @throws PlumblineError `no-route` */
-async function enqueueStudy(
-  reading: Reading,
-  work: Work,
-  snapshot: StudySnapshot,
-  priority: Priority,
-): Promise<void> {
+async function enqueueStudy(reading: Reading, work: Work, snapshot: StudySnapshot, priority: Priority): Promise<void> {
   const { decisions } = decideRoutes(reading.routes, seriesOf(snapshot));
   if (decisions.length === 0)
     throw new PlumblineError('no-route', 'no rule of the routes file matches any series', { where: snapshot.studyUid });
@@ -144,12 +147,7 @@ export function seriesOf(snapshot: Pick<StudySnapshot, 'instances'>): RoutedSeri
   return [...first.values()];
 }
 
-function stagesOf(
-  config: Config,
-  reading: Reading,
-  blobs: Blobs,
-  studies: Studies,
-): ReturnType<typeof pipelineStages> {
+function stagesOf(config: Config, reading: Reading, blobs: Blobs, studies: Studies): ReturnType<typeof pipelineStages> {
   const versions = config.destinations.flatMap((d) => (d.kind === 'hl7' ? [d.hl7Version] : []));
   return pipelineStages({
     blobs,

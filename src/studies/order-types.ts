@@ -37,7 +37,11 @@ export type OrderAct =
       readonly order: OrderFacts;
     }
   /** Birth date and sex of a patient are these now; '' with `deleted` removes, '' alone leaves. */
-  | { readonly kind: 'demographics'; readonly patient: OrderPatient; readonly deleted: readonly ('birthDate' | 'sex')[] }
+  | {
+      readonly kind: 'demographics';
+      readonly patient: OrderPatient;
+      readonly deleted: readonly ('birthDate' | 'sex')[];
+    }
   | { readonly kind: 'merge'; readonly patient: OrderPatient; readonly prior: OrderPatient }
   /** Somebody else's report. */
   | { readonly kind: 'report'; readonly accession: string; readonly studyUid: string; readonly status: string };

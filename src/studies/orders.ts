@@ -92,7 +92,8 @@ async function perform(tx: Sql, message: OrderMessage, one: OrderAct, now: numbe
     case 'report': {
       const studies = await studiesOf(tx, one);
       const text = `another program or person reported the study (status ${one.status || 'not given'})`;
-      for (const uid of studies) await addEvent(tx, uid, now, { code: 'outside-report', message: text, who: message.sender });
+      for (const uid of studies)
+        await addEvent(tx, uid, now, { code: 'outside-report', message: text, who: message.sender });
       return [];
     }
   }
@@ -257,9 +258,13 @@ async function addEffect(tx: Sql, effect: OrderEffect): Promise<void> {
 
 /** Hand over what orders mean for work; one that fails stays and is told again. */
 export async function handOverEffects(db: Database, tell: (effect: OrderEffect) => Promise<void>): Promise<void> {
-  const rows = await db.all<{ id: number; study_uid: string; kind: OrderEffect['kind']; priority: number; reason: string }>(
-    'SELECT id, study_uid, kind, priority, reason FROM order_effects WHERE handled = 0 ORDER BY id',
-  );
+  const rows = await db.all<{
+    id: number;
+    study_uid: string;
+    kind: OrderEffect['kind'];
+    priority: number;
+    reason: string;
+  }>('SELECT id, study_uid, kind, priority, reason FROM order_effects WHERE handled = 0 ORDER BY id');
   for (const { id, study_uid: studyUid, kind, priority, reason } of rows) {
     await tell({ studyUid, kind, priority: priority as OrderPriority, reason });
     await db.run('UPDATE order_effects SET handled = 1 WHERE id = ?', id);

@@ -59,7 +59,10 @@ function claimsOf(instances: readonly StoredInstance[]): StudyClaims | undefined
 }
 
 /** The numbers that the patient of the images has now, after merges; their own first. */
-async function priorNumbers(sql: Sql, claims: StudyClaims): Promise<{ readonly id: string; readonly issuer: string }[]> {
+async function priorNumbers(
+  sql: Sql,
+  claims: StudyClaims,
+): Promise<{ readonly id: string; readonly issuer: string }[]> {
   const numbers = [{ id: claims.patientId, issuer: claims.issuer }];
   for (const number of numbers) {
     const next = await sql.all<{ patient_id: string; issuer: string; prior_issuer: string }>(
@@ -68,7 +71,8 @@ async function priorNumbers(sql: Sql, claims: StudyClaims): Promise<{ readonly i
     );
     for (const link of next) {
       const meant = link.prior_issuer === '' || number.issuer === '' || link.prior_issuer === number.issuer;
-      if (meant && !numbers.some((n) => n.id === link.patient_id)) numbers.push({ id: link.patient_id, issuer: link.issuer });
+      if (meant && !numbers.some((n) => n.id === link.patient_id))
+        numbers.push({ id: link.patient_id, issuer: link.issuer });
     }
   }
   return numbers;
@@ -114,7 +118,10 @@ export function judge(
   const alive = ofPatient.filter((o) => o.state !== 'cancelled');
   if (alive.length === 0)
     return hold('order-cancelled', `the order ${ofPatient[0]!.placer || ofPatient[0]!.filler} was cancelled`);
-  return { kind: 'match', orders: alive };
+  const active = alive.filter((o) => o.state !== 'held');
+  if (active.length === 0)
+    return hold('order-held', `the order ${alive[0]!.placer || alive[0]!.filler} is on hold at its sender`);
+  return { kind: 'match', orders: active };
 }
 
 function hold(code: ErrorCode, message: string): Verdict {

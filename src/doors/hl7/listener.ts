@@ -44,7 +44,9 @@ export async function openHl7Listener(options: Hl7ListenerOptions): Promise<Hl7D
     socket.once('close', () => sockets.delete(socket));
     serveSocket(socket, options, busy);
   };
-  const server = options.tls ? createTlsServer(tlsOptions(options.tls), onSocket) : createServer({ allowHalfOpen: true }, onSocket);
+  const server = options.tls
+    ? createTlsServer(tlsOptions(options.tls), onSocket)
+    : createServer({ allowHalfOpen: true }, onSocket);
   server.maxConnections = options.maxConnections;
   // A handshake that fails is the client's affair; the listener goes on.
   server.on('tlsClientError', () => options.log.warn('tls refused', { door: options.name }));

@@ -63,8 +63,7 @@ const controls: Readonly<Record<string, Extract<OrderAct, { kind: 'order' }>['co
  * @throws Hl7Refusal with condition and place
  */
 export function readActs(message: Hl7Message, options: ReadOptions): OrderAct[] {
-  if (message.segments.length > mostSegments)
-    throw new Hl7Refusal(207, '', `more than ${mostSegments} segments`);
+  if (message.segments.length > mostSegments) throw new Hl7Refusal(207, '', `more than ${mostSegments} segments`);
   const msh = message.segment('MSH')!;
   const type = `${msh.text(9, 1)}^${msh.text(9, 2)}`;
   const pid = requirePatient(message);
@@ -191,11 +190,7 @@ function accessionOf({ orc, obr, ipc, rest }: Parts, { accessionPaths }: ReadOpt
 }
 
 /** ZDS-1 (IHE RAD-4), IPC-3, or an OBX that is coded as Study Instance UID. @throws Hl7Refusal where it is none */
-function studyUidOf(
-  ipc: Hl7Segment | undefined,
-  zds: Hl7Segment | undefined,
-  rest: readonly Hl7Segment[],
-): string {
+function studyUidOf(ipc: Hl7Segment | undefined, zds: Hl7Segment | undefined, rest: readonly Hl7Segment[]): string {
   const obx = rest.find((s) => s.id === 'OBX' && ['113014', '110180'].includes(s.text(3)));
   const places = [
     ['IPC-3', ipc?.text(3)],
