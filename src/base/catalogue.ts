@@ -365,6 +365,53 @@ export const catalogue = {
     cause: 'The FHIR server does not know the patient, or knows several.',
     remedy: 'Register the patient there, then release.',
   },
+
+  // — HL7 v2 and orders —
+  'hl7-invalid': {
+    class: 'reject',
+    cause: 'The bytes are no HL7 v2 message.',
+    remedy: 'Send a message that begins with MSH and names its delimiters.',
+  },
+  'hl7-charset': {
+    class: 'reject',
+    cause: 'The bytes of an HL7 v2 message do not decode in the character set of MSH-18.',
+    remedy: 'Correct MSH-18 or the bytes at the sender, or name the set in hl7.listeners[].charset.',
+  },
+  'hl7-refused': {
+    class: 'reject',
+    cause: 'An HL7 v2 message lacks a field, or asks for something that is not done here.',
+    remedy: 'The answer (ERR) names the place; correct it at the sender.',
+  },
+  'order-patient': {
+    class: 'hold',
+    cause: 'The order of the study names another patient than its images.',
+    remedy: 'Correct order or images; release with a reason only if they are the same person.',
+  },
+  'order-demographics': {
+    class: 'hold',
+    cause: 'Birth date or sex in the order differ from those in the images.',
+    remedy: 'Correct order or images; release with a reason only if they are the same person.',
+  },
+  'order-accession': {
+    class: 'hold',
+    cause: 'The order with the Study Instance UID has another accession number than the images.',
+    remedy: 'Correct order or images, or release with a reason.',
+  },
+  'order-ambiguous': {
+    class: 'hold',
+    cause: 'Several orders have the accession number of the study, and none is plainly meant.',
+    remedy: 'Send the Study Instance UID with the order, or release with a reason.',
+  },
+  'order-held': {
+    class: 'hold',
+    cause: 'The order of the study is on hold at its sender.',
+    remedy: 'It goes on when the sender releases the order (ORC-1 RL), or release with a reason.',
+  },
+  'order-cancelled': {
+    class: 'hold',
+    cause: 'The order of the study was cancelled.',
+    remedy: 'Nothing, unless the study shall be read all the same: then release with a reason.',
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof catalogue;

@@ -15,7 +15,9 @@ export const checkpoints = [
   'delivery.sent',
   'delivery.recorded',
 ] as const;
-export type Checkpoint = (typeof checkpoints)[number];
+/** Those of the HL7 v2 door, by which a study alone never comes. */
+export const hl7Checkpoints = ['hl7.kept', 'hl7.answered'] as const;
+export type Checkpoint = (typeof checkpoints)[number] | (typeof hl7Checkpoints)[number];
 
 const [target, nth] = (process.env['PLUMBLINE_CRASH_AT'] ?? '').split('#');
 let left = Number(nth ?? 1);

@@ -17,14 +17,14 @@ const destination = {
   properties: {
     name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'As routes name it.' },
     kind: {
-      enum: ['dicomweb', 'fhir', 'dimse'],
-      description: 'STOW-RS to a PACS, a transaction to a FHIR server, or C-STORE to a PACS.',
+      enum: ['dicomweb', 'fhir', 'dimse', 'hl7'],
+      description: 'STOW-RS to a PACS, a transaction to a FHIR server, C-STORE to a PACS, or ORU^R01 over MLLP.',
     },
     url: {
       type: 'string',
-      pattern: '^https?://',
+      pattern: '^(https?|mllps?)://',
       description:
-        'For kinds dicomweb and fhir: service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir.',
+        'For kinds dicomweb and fhir: service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir; for hl7 mllp://ris.example:2575, with TLS mllps.',
     },
     fhirVersion: { enum: ['R4', 'R5'], default: 'R4', description: 'For kind fhir.' },
     headers: {
@@ -52,17 +52,28 @@ const destination = {
     tls: {
       type: 'object',
       additionalProperties: false,
-      description: 'For kind dimse: DICOM over TLS 1.2 or newer.',
+      description: 'For kind dimse: DICOM over TLS 1.2 or newer. For mllps: files of that.',
       properties: {
         caFile: {
           type: 'string',
-          description: 'PEM: who signs the certificate of the PACS. Default: public authorities.',
+          description: 'PEM: who signs the certificate of the receiver. Default: public authorities.',
         },
-        certFile: { type: 'string', description: 'PEM: our certificate, where the PACS asks for one.' },
+        certFile: { type: 'string', description: 'PEM: our certificate, where the receiver asks for one.' },
         keyFile: { type: 'string', description: 'PEM: its key.' },
-        serverName: { type: 'string', description: 'Name in the certificate of the PACS, where it is not the host.' },
+        serverName: {
+          type: 'string',
+          description: 'Name in the certificate of the receiver, where it is not the host.',
+        },
       },
     },
+    hl7Version: { enum: ['2.3.1', '2.5.1'], default: '2.5.1', description: 'For kind hl7.' },
+    hl7Charset: {
+      enum: ['UNICODE UTF-8', '8859/1', 'ASCII'],
+      default: 'UNICODE UTF-8',
+      description: 'For kind hl7: MSH-18. A report that it cannot carry is held.',
+    },
+    receivingApplication: { type: 'string', maxLength: 180, default: '', description: 'For kind hl7: MSH-5.' },
+    receivingFacility: { type: 'string', maxLength: 180, default: '', description: 'For kind hl7: MSH-6.' },
   },
 } as const;
 
@@ -150,6 +161,56 @@ const dimseListener = {
       description:
         'Allow a host other than loopback without mutual TLS. Plain DICOM has no authentication: only where nobody else can reach the port.',
     },
+  },
+} as const;
+
+const hl7Listener = {
+  type: 'object',
+  required: ['name', 'port'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,63}$', description: 'For the log.' },
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'integer', minimum: 0, maximum: 65535, description: 'MLLP; 0 takes a free one.' },
+    tls: {
+      type: 'object',
+      required: ['certFile', 'keyFile'],
+      additionalProperties: false,
+      properties: {
+        certFile: { type: 'string', description: 'PEM. With it the listener speaks TLS.' },
+        keyFile: { type: 'string', description: 'PEM.' },
+        clientCaFile: { type: 'string', description: 'PEM. Only clients with a certificate of these are let in.' },
+      },
+    },
+    charset: {
+      type: 'string',
+      description: 'Name of HL7 table 0211 for messages without MSH-18. Default: UTF-8 where it is, else 8859/1.',
+    },
+    patientAuthority: {
+      type: 'string',
+      description:
+        'Assigning authority (PID-3.4) whose number counts. Default: the first of type MR, else PI, else the first.',
+    },
+    accessionPaths: {
+      type: 'array',
+      items: { type: 'string', pattern: '^[A-Z][A-Z0-9]{2}-\\d{1,2}(\\.\\d)?$' },
+      default: ['IPC-1', 'OBR-18', 'OBR-3', 'ORC-3'],
+      description: 'Where the accession number stands; the first that is not empty counts.',
+    },
+    acknowledge: {
+      enum: ['original', 'by-header'],
+      default: 'original',
+      description: 'AA, AE, AR always; or as MSH-15 and MSH-16 ask (CA, CE, CR).',
+    },
+    processingIds: {
+      type: 'array',
+      items: { enum: ['P', 'T', 'D'] },
+      default: ['P'],
+      description: 'MSH-11 that is taken; test messages are refused.',
+    },
+    maxBytes: { type: 'integer', minimum: 1024, default: 33554432, description: 'One message; it is held in memory.' },
+    idleSeconds: { type: 'number', exclusiveMinimum: 0, default: 600, description: 'A silent connection is closed.' },
+    maxConnections: { type: 'integer', minimum: 1, default: 64 },
   },
 } as const;
 
@@ -382,6 +443,12 @@ export const configSchema = {
       },
     },
     destinations: { type: 'array', items: destination, default: [] },
+    hl7: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: { listeners: { type: 'array', items: hl7Listener, default: [] } },
+    },
     log: {
       type: 'object',
       additionalProperties: false,
@@ -399,6 +466,7 @@ type Deep<T> = T extends readonly (infer E)[]
 export type Config = Deep<FromSchema<typeof configSchema>>;
 export type DestinationConfig = Config['destinations'][number];
 export type DimseListenerConfig = Config['dimse']['listeners'][number];
+export type Hl7ListenerConfig = Config['hl7']['listeners'][number];
 
 /** Configuration text, checked, defaults filled in; relative paths are from `baseDir`. */
 export function parseConfig(text: string, file: string, baseDir: string): Config {
@@ -407,11 +475,22 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
   const names = config.destinations.map((d) => d.name);
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice) throw new PlumblineError('config-invalid', `two destinations are named "${twice}"`, { where: file });
+  const scheme = { hl7: /^mllps?:\/\/[^/]+:\d+\/?$/, dicomweb: /^https?:/, fhir: /^https?:/, dimse: undefined };
+  const misfit = config.destinations.find((d) => scheme[d.kind]?.test(d.url ?? '') === false);
+  if (misfit)
+    throw new PlumblineError(
+      'config-invalid',
+      `destination ${misfit.name}: ${misfit.url ?? ''} is no address for ${misfit.kind}`,
+      {
+        where: file,
+      },
+    );
   refuseOpenDoor(config, file);
   const dirs = { modelsDir: path(config.modelsDir), mappingsDir: path(config.mappingsDir) };
   return {
     ...config,
     dataDir: path(config.dataDir)!,
+    hl7: { listeners: config.hl7.listeners.map((l) => tlsFrom(baseDir, l)) },
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
     dimse: { listeners: config.dimse.listeners.map((l) => tlsFrom(baseDir, l)) },
@@ -446,10 +525,22 @@ export function loadConfig(file: string): Config {
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
-/** Without authentication of our own, only loopback is safe by default. */
+/** Without authentication of our own, only loopback is safe by default; an HL7 listener may ask for client certificates. */
 function refuseOpenDoor(config: Config, file: string): void {
   refuseOpenListener(config, file);
-  if (loopback.has(config.http.host) || config.http.trustedNetwork) return;
+  if (config.http.trustedNetwork) return;
+  const open = config.hl7.listeners.find((l) => !loopback.has(l.host) && l.tls?.clientCaFile === undefined);
+  if (open)
+    throw new PlumblineError(
+      'listen-refused',
+      `the HL7 listener ${open.name} is on ${open.host}, which others can reach`,
+      {
+        where: file,
+        remedy:
+          'Bind it to 127.0.0.1, name tls.clientCaFile, or set http.trustedNetwork where the network itself is closed.',
+      },
+    );
+  if (loopback.has(config.http.host)) return;
   throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
     where: file,
   });

@@ -1,7 +1,7 @@
 import { PlumblineError, type Notice } from '../base/index.ts';
 import { splitPart10 } from '../dicom/index.ts';
 import { openAssociation, type DimsePeer, type OutgoingAssociation, type StoreStatus } from '../dimse/index.ts';
-import { shorten } from './http.ts';
+import { quote } from './http.ts';
 import type { DeliverContent, DeliverObject, Destination } from './types.ts';
 
 /**
@@ -108,7 +108,7 @@ function refusal(peer: DimsePeer, object: DeliverObject, answer: StoreStatus): P
 }
 
 function words({ comment }: StoreStatus): string {
-  return comment ? `: ${shorten(comment)}` : '';
+  return comment ? `: ${quote({}, comment)}` : '';
 }
 
 function hex(status: number): string {

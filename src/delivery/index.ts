@@ -5,6 +5,7 @@ import type { DestinationConfig } from '../base/index.ts';
 import { dicomwebDestination } from './dicomweb.ts';
 import { dimseDestination } from './dimse.ts';
 import { fhirDestination } from './fhir.ts';
+import { hl7Destination } from './hl7.ts';
 import type { Peer } from './http.ts';
 import type { Destination } from './types.ts';
 
@@ -12,8 +13,13 @@ export { openDelivery, type Delivery, type DeliveryOptions } from './lanes.ts';
 export { pauseMs } from './backoff.ts';
 export type * from './types.ts';
 
+/** What is not said of an HL7 receiver is as the configuration's defaults have it. */
+type MakeConfig = Omit<DestinationConfig, Hl7Key> & Partial<Pick<DestinationConfig, Hl7Key>>;
+type Hl7Key = 'hl7Version' | 'hl7Charset' | 'receivingApplication' | 'receivingFacility';
+
 /** A destination from its configuration. */
-export function makeDestination(config: DestinationConfig): Destination {
+export function makeDestination(config: MakeConfig): Destination {
+  if (config.kind === 'hl7') return hl7Destination({ ...config, url: config.url!, ...config.tls });
   if (config.kind === 'dimse') {
     return dimseDestination({
       name: config.name,

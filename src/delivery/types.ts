@@ -24,12 +24,14 @@ export interface DeliverContent {
   readonly objects: readonly DeliverObject[];
   readonly fhirR4: () => Promise<R4Bundle>;
   readonly fhirR5: () => Promise<R5Bundle>;
+  /** ORU^R01 in UTF-8, without receiver. @throws PlumblineError not-found where it was not written in this version */
+  readonly oru?: (version: '2.3.1' | '2.5.1') => Promise<string>;
 }
 
 /** A configured place that results go to. */
 export interface Destination {
   readonly name: string;
-  readonly kind: 'dicomweb' | 'fhir' | 'dimse';
+  readonly kind: 'dicomweb' | 'fhir' | 'dimse' | 'hl7';
   /**
    * Send all of it and read it back where the protocol can; safe to call again after any failure.
    * @returns what a person should know although it was taken, if anything

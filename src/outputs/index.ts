@@ -18,3 +18,5 @@ export {
 } from './key-picture.ts';
 export { checkFhir } from './consistency-fhir.ts';
 export { fhirChecks } from './consistency-fhir-rules.ts';
+export { encodeOru, oruControlId } from './oru.ts';
+export { checkOru, oruChecks } from './consistency-oru.ts';

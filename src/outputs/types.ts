@@ -11,7 +11,19 @@ export interface EncodingInput {
   readonly site: Site;
   readonly presence: PresenceCodes;
   readonly profile: EncodingProfile;
+  /** What was ordered, where an order came; its numbers are echoed. */
+  readonly order?: OrderEcho;
 }
+
+/** Numbers and procedure of the order that a report answers; '' where the order has none. */
+export interface OrderEcho {
+  readonly placer: string;
+  readonly filler: string;
+  readonly procedure: { readonly code: string; readonly text: string; readonly scheme: string };
+}
+
+/** HL7 v2 versions in which a report is written. */
+export type OruVersion = '2.3.1' | '2.5.1';
 
 /** One table in mappings/ holds each pair; no encoding spells a presence code by itself. */
 export interface PresenceCodes {
@@ -61,6 +73,8 @@ export interface EncodingSet {
   readonly fhirR5: R5Bundle;
   /** The report page: one HTML file without script or external load. */
   readonly html: string;
+  /** ORU^R01 by version, where a destination takes it. */
+  readonly oru?: ReadonlyMap<OruVersion, string>;
 }
 
 /** What the consistency gate found. `hold` stops everything; `warn` is written into the summary. */

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PlumblineError, type Config, type Log } from '../base/index.ts';
 import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
+import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
 import { draftFiles } from './drafts.ts';
@@ -17,6 +18,8 @@ export interface Gateway {
   readonly dicomweb: string;
   /** Where C-STORE and C-ECHO are taken. */
   readonly dimse: DimseDoor['addresses'];
+  /** Ports of the HL7 v2 listeners, in order of the configuration. */
+  readonly hl7Ports: readonly number[];
   stop(options?: { readonly abort?: boolean }): Promise<void>;
 }
 
@@ -44,6 +47,12 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   // With Node's 5 s a sender that pauses finds its connection closed under its next request, the more so while this
   // thread is busy; proxies keep theirs for 60 s.
   server.keepAliveTimeout = 65_000;
+  const hl7 = await listenHl7(rooms, log).catch(async (e: unknown) => {
+    server.close();
+    await dimse.close(0);
+    await rooms.stop({ abort: true });
+    throw e;
+  });
   rooms.start();
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
@@ -53,8 +62,10 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
     url,
     dicomweb: `${url}/dicom-web`,
     dimse: dimse.addresses,
+    hl7Ports: hl7.map((door) => door.port),
     stop: async (options) => {
       const associations = dimse.close(options?.abort ? 0 : 5000);
+      await Promise.all(hl7.map((door) => door.stop()));
       const closed = new Promise((done) => server.close(done));
       server.closeIdleConnections();
       const patience = setTimeout(() => server.closeAllConnections(), options?.abort ? 0 : 5000);
@@ -114,6 +125,32 @@ function openDimse({ config, studies, blobs, work }: Rooms, log: Log): Promise<D
     return ready + waiting > maxWaiting ? `${ready + waiting} workitems wait` : undefined;
   };
   return openDimseDoor({ listeners: config.dimse.listeners, studies, blobs, log, overloaded });
+}
+
+/** One door for each configured listener; where one cannot open, none does. */
+async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<Hl7Door[]> {
+  const doors: Hl7Door[] = [];
+  try {
+    for (const { idleSeconds, ...listener } of config.hl7.listeners) {
+      const door = await openHl7Listener({
+        ...(listener as Omit<typeof listener, 'tls'>),
+        ...(listener.tls ? { tls: listener.tls } : {}),
+        studies,
+        log,
+        now: () => new Date(),
+        idleMs: idleSeconds * 1000,
+        endMs: 5000,
+        full: async () =>
+          (await blobs.free()) > config.store.reserveBytes ? undefined : 'the store is short of space',
+      });
+      log.info('listening', { door: listener.name, where: `mllp://${listener.host}:${door.port}` });
+      doors.push(door);
+    }
+    return doors;
+  } catch (e) {
+    await Promise.all(doors.map((d) => d.stop()));
+    throw e;
+  }
 }
 
 function listen(app: Express, config: Config): Promise<Server> {

@@ -4,7 +4,16 @@ import { PlumblineError, systemClock, type Clock, type Config, type Log } from '
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
 import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
-import { decideRoutes, openWork, pipelineStages, type RoutedSeries, type Work, type Workers } from '../work/index.ts';
+import {
+  decideRoutes,
+  openWork,
+  pipelineStages,
+  type Priority,
+  type RoutedSeries,
+  type Work,
+  type Workers,
+} from '../work/index.ts';
+import { followOrder, priorityOf } from './orders.ts';
 import { openReading, type Reading } from './reading.ts';
 
 /** The rooms of one running gateway, or of one command that looks at its store. */
@@ -47,7 +56,8 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
     start: () => {
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
-      workers = work.startWorkers({ concurrency: config.work.concurrency, stages: stagesOf(config, reading, blobs) });
+      const stages = stagesOf(config, reading, blobs, studies);
+      workers = work.startWorkers({ concurrency: config.work.concurrency, stages });
       delivery.start();
     },
     stop: async (options) => {
@@ -88,7 +98,8 @@ async function connect({
     clock,
     log,
     gate: { quietMs: config.gate.quietSeconds * 1000, deadlineMs: config.gate.maxWaitSeconds * 1000 },
-    onReady: (snapshot) => enqueueStudy(reading, work, snapshot),
+    onReady: async (snapshot) => enqueueStudy(reading, work, snapshot, await priorityOf(studies, snapshot.studyUid)),
+    onOrder: (effect) => followOrder(work, effect),
   });
   const work: Work = openWork({
     db,
@@ -116,13 +127,13 @@ async function connect({
 }
 
 /** A ready study becomes a workitem for each question that the routes ask of it. @throws PlumblineError `no-route` */
-async function enqueueStudy(reading: Reading, work: Work, snapshot: StudySnapshot): Promise<void> {
+async function enqueueStudy(reading: Reading, work: Work, snapshot: StudySnapshot, priority: Priority): Promise<void> {
   const { decisions } = decideRoutes(reading.routes, seriesOf(snapshot));
   if (decisions.length === 0)
     throw new PlumblineError('no-route', 'no rule of the routes file matches any series', { where: snapshot.studyUid });
   for (const route of decisions) {
     const bundle = await reading.bundle(route.bundle);
-    await work.enqueue({ snapshot, route, bundleDigest: bundle.ref.digest });
+    await work.enqueue({ snapshot, route, bundleDigest: bundle.ref.digest, priority });
   }
 }
 
@@ -136,7 +147,8 @@ export function seriesOf(snapshot: Pick<StudySnapshot, 'instances'>): RoutedSeri
   return [...first.values()];
 }
 
-function stagesOf(config: Config, reading: Reading, blobs: Blobs): ReturnType<typeof pipelineStages> {
+function stagesOf(config: Config, reading: Reading, blobs: Blobs, studies: Studies): ReturnType<typeof pipelineStages> {
+  const versions = config.destinations.flatMap((d) => (d.kind === 'hl7' ? [d.hl7Version] : []));
   return pipelineStages({
     blobs,
     decoder: reading.decoder,
@@ -146,6 +158,8 @@ function stagesOf(config: Config, reading: Reading, blobs: Blobs): ReturnType<ty
     presence: reading.presence,
     site: reading.site,
     profile: config.encoding,
+    oru: [...new Set(versions)],
+    orderOf: async (studyUid) => (await studies.orders(studyUid))[0],
   });
 }
 
@@ -194,5 +208,13 @@ async function contentOf(work: Work, blobs: Blobs, key: string): Promise<Deliver
     objects: [...objects.filter((o) => o.role === 'seg'), ...objects.filter((o) => o.role === 'sr')],
     fhirR4: () => json('fhir-r4.json'),
     fhirR5: () => json('fhir-r5.json'),
+    oru: async (version) => {
+      const file = files.find((f) => f.name === `oru-${version}.hl7`);
+      if (!file)
+        throw new PlumblineError('not-found', `the report was not written in HL7 v2 ${version}; read the study again`, {
+          where: key,
+        });
+      return new TextDecoder().decode(await blobs.read(file.digest));
+    },
   };
 }

@@ -1,6 +1,9 @@
 import { asPlumblineError, checkpoint, type Clock, type Log } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
 import { announcedCount, awaitMore, setHeld } from './gate-rows.ts';
+import type { OrderEffect } from './order-types.ts';
+import { handOverEffects } from './orders.ts';
+import { reconcile } from './reconcile.ts';
 import { addEvent, type StudyColumns } from './rows.ts';
 import { freeze, frozen } from './snapshot.ts';
 import type { GateOptions, StudyGate, StudySnapshot } from './types.ts';
@@ -15,6 +18,8 @@ export interface GateParts {
    * later; any other holds the study with that code.
    */
   readonly onReady: (snapshot: StudySnapshot) => Promise<void>;
+  /** Does to work what an order says. Told again after a crash or an error, so it must be harmless to repeat. */
+  readonly onOrder?: (effect: OrderEffect) => Promise<void>;
 }
 
 /** The longest sleep: a clock that jumps, or rows that another process wrote, are seen within it. */
@@ -39,7 +44,9 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
     for (const { study_uid: studyUid } of due) {
       if (await db.transaction((tx) => close(tx, studyUid, clock.now()))) checkpoint('gate.snapshot');
     }
-    return handOver(parts);
+    const told = await handOver(parts);
+    if (parts.onOrder) await handOverEffects(db, parts.onOrder);
+    return told;
   };
   const tick = (): Promise<number> => (running ??= look().finally(() => (running = undefined)));
 
@@ -84,6 +91,12 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
 async function close(tx: Sql, studyUid: string, now: number): Promise<boolean> {
   const study = await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid);
   if (study?.state !== 'arriving' || study.due_at === null || study.due_at > now) return false;
+  // Nothing is read for a patient whom the order does not name; a person may vouch for it.
+  const verdict = study.order_released === 1 ? undefined : await reconcile(tx, studyUid);
+  if (verdict?.kind === 'hold') {
+    await setHeld(tx, studyUid, now, verdict.code, verdict.message, 'gate');
+    return false;
+  }
   const snapshot = await freeze(tx, studyUid, now, false);
   await tx.run(`UPDATE studies SET state = 'ready', due_at = NULL, deadline_at = NULL WHERE study_uid = ?`, studyUid);
   const announced = await announcedCount(tx, studyUid);

@@ -2,6 +2,8 @@
 // It never reads pixels, never runs a model and knows no protocol.
 // Main types: Studies, StudySnapshot.
 export type * from './types.ts';
+export type * from './order-types.ts';
+export { urgencyOf } from './orders.ts';
 export { openStudies, type StudiesOptions } from './open.ts';
 export { inputDigestOf } from './snapshot.ts';
 export { summaryOf, summaryTags } from './summary.ts';

@@ -3,6 +3,8 @@ import type { Blobs } from '../store/index.ts';
 import { createAdmission } from './admit.ts';
 import { awaitMore, setHeld } from './gate-rows.ts';
 import { createGate, type GateParts } from './gate.ts';
+import { forgetMessages, receive } from './orders.ts';
+import { reconcile } from './reconcile.ts';
 import { addEvent, eventsOf, identitiesOf, instancesWhere, studyOf, type StudyColumns } from './rows.ts';
 import { search } from './search.ts';
 import { freeze, frozen } from './snapshot.ts';
@@ -16,6 +18,7 @@ export interface StudiesOptions extends GateParts {
 export async function openStudies(options: StudiesOptions): Promise<Studies & StudyGate> {
   const { db, clock } = options;
   const keep = createAdmission(options);
+  await forgetMessages(options);
   const { poke, ...gate } = createGate(options);
   return {
     ...gate,
@@ -47,6 +50,15 @@ export async function openStudies(options: StudiesOptions): Promise<Studies & St
     snapshotOf: (studyUid, inputDigest) => frozen(db, studyUid, inputDigest),
     events: (studyUid) => eventsOf(db, studyUid),
     identities: (studyUid) => identitiesOf(db, studyUid),
+    receiveOrder: async (message) => {
+      const answer = await receive(options, message);
+      poke();
+      return answer;
+    },
+    orders: async (studyUid) => {
+      const verdict = await reconcile(db, studyUid);
+      return verdict?.kind === 'match' ? verdict.orders : [];
+    },
     note: (studyUid, code, message, who) =>
       db.transaction((tx) => addEvent(tx, studyUid, clock.now(), { code, message, who })),
     hold: (studyUid, code, message, who) =>
@@ -70,7 +82,13 @@ async function release(
     if (study?.state !== 'held')
       throw new PlumblineError('not-found', 'no held study of that UID', { where: studyUid });
     const vouched = study.hold_code === 'patient-contradiction' ? 1 : study.identity_released;
-    await tx.run('UPDATE studies SET identity_released = ? WHERE study_uid = ?', vouched, studyUid);
+    const belongs = study.hold_code?.startsWith('order-') ? 1 : study.order_released;
+    await tx.run(
+      'UPDATE studies SET identity_released = ?, order_released = ? WHERE study_uid = ?',
+      vouched,
+      belongs,
+      studyUid,
+    );
     await awaitMore(tx, studyUid, clock.now(), { ...gate, quietMs: 0 });
     await addEvent(tx, studyUid, clock.now(), { code: 'released', message: reason, who });
   });

@@ -124,6 +124,7 @@ export interface StudyColumns {
   readonly hold_code: string | null;
   readonly hold_message: string | null;
   readonly identity_released: number;
+  readonly order_released: number;
   readonly first_at: number;
   readonly last_at: number;
   readonly received: number;

@@ -1,5 +1,6 @@
 import type { DicomJson, ErrorCode, InstanceRef } from '../base/index.ts';
 import type { StagedBlob } from '../store/index.ts';
+import type { OrderAnswer, OrderMessage, StoredOrder } from './order-types.ts';
 
 /** One instance that a door asks to keep: complete, inspected, its blob finished but not committed. */
 export interface Admission {
@@ -77,6 +78,10 @@ export interface Studies {
   hold(studyUid: string, code: ErrorCode, message: string, who: string): Promise<void>;
   /** Let a held study go on; the reason is kept. @throws PlumblineError not-found where it is not held */
   release(studyUid: string, reason: string, who: string): Promise<void>;
+  /** Keep a message of an order system and do what it says; when it resolves it may be answered. */
+  receiveOrder(message: OrderMessage): Promise<OrderAnswer>;
+  /** The orders that a study belongs to; none where it came without one, or where they contradict it. */
+  orders(studyUid: string): Promise<readonly StoredOrder[]>;
   /** Add to its events something that a person should know. */
   note(studyUid: string, code: string, message: string, who: string): Promise<void>;
 }

@@ -7,8 +7,10 @@ import type { Bundle } from '../inference/index.ts';
 import {
   checkDicom,
   checkFhir,
+  checkOru,
   encodeFhirR4,
   encodeFhirR5,
+  encodeOru,
   encodePreviewInTurns,
   encodeSeg,
   encodeSr,
@@ -16,6 +18,8 @@ import {
   type EncodingInput,
   type EncodingProfile,
   type EncodingSet,
+  type OrderEcho,
+  type OruVersion,
   type PresenceCodes,
   type Problem,
 } from '../outputs/index.ts';
@@ -29,6 +33,10 @@ export interface PipelineInput extends ReadInput {
   readonly presence: PresenceCodes;
   readonly site: Site;
   readonly profile?: EncodingProfile;
+  /** HL7 v2 versions in which some destination takes the report. */
+  readonly oru?: readonly OruVersion[];
+  /** What was ordered, where an order came. */
+  readonly order?: OrderEcho;
   /** ISO 8601 UTC; stands in every encoding. */
   readonly createdAt: string;
   /** Workitem key. */
@@ -101,12 +109,16 @@ export function draftStudy(
  * @throws PlumblineError inconsistent, naming the checks
  */
 export async function encodeStudy(
-  input: Pick<PipelineInput, 'instances' | 'route' | 'decoder' | 'presence' | 'site' | 'profile' | 'onProgress'>,
+  input: Pick<
+    PipelineInput,
+    'instances' | 'route' | 'decoder' | 'presence' | 'site' | 'profile' | 'oru' | 'order' | 'onProgress'
+  >,
   draft: Draft,
   masks: MaskSet,
 ): Promise<{ readonly set: EncodingSet; readonly problems: readonly Problem[] }> {
-  const { presence, site, profile = {}, onProgress } = input;
-  const encoding: EncodingInput = { draft, masks, sources: attributesOf(input.instances), site, presence, profile };
+  const { presence, site, profile = {}, onProgress, order } = input;
+  const sources = attributesOf(input.instances);
+  const encoding: EncodingInput = { draft, masks, sources, site, presence, profile, ...(order && { order }) };
   onProgress?.('encode', 0, 1);
   // Each step takes tens to hundreds of milliseconds of the one thread that also answers at the doors: turns between.
   const segs = encodeSeg(encoding);
@@ -115,12 +127,14 @@ export async function encodeStudy(
   const html = await encodePreviewInTurns(encoding, segs, sr, await keyPictures(input, draft));
   const fhirR4 = encodeFhirR4(encoding, segs, sr, html);
   await setImmediate();
-  const set: EncodingSet = { segs, sr, html, fhirR4, fhirR5: encodeFhirR5(encoding, segs, sr, html) };
+  const oru = new Map((input.oru ?? []).map((version) => [version, encodeOru(encoding, version)]));
+  const set: EncodingSet = { segs, sr, html, fhirR4, fhirR5: encodeFhirR5(encoding, segs, sr, html), oru };
   onProgress?.('check', 0, 1);
   await setImmediate();
   const ofDicom = checkDicom(encoding, segs, sr);
   await setImmediate();
-  const problems = [...ofDicom, ...checkFhir(encoding, set)];
+  const ofOru = [...oru].flatMap(([version, text]) => checkOru(encoding, text, version));
+  const problems = [...ofDicom, ...checkFhir(encoding, set), ...ofOru];
   const grave = problems.filter((p) => p.severity === 'hold');
   if (grave.length > 0) {
     const said = grave.map((p) => `${p.check}: ${p.message}`).join('; ');
@@ -130,7 +144,7 @@ export async function encodeStudy(
 }
 
 /** The files of an encoding set, as they are named everywhere. SEGs stand before the SR that refers to them. */
-export function encodingFiles({ segs, sr, fhirR4, fhirR5, html }: EncodingSet): EncodedFile[] {
+export function encodingFiles({ segs, sr, fhirR4, fhirR5, html, oru = new Map() }: EncodingSet): EncodedFile[] {
   const utf8 = new TextEncoder();
   const json = (name: string, value: unknown): EncodedFile => ({
     name,
@@ -143,6 +157,11 @@ export function encodingFiles({ segs, sr, fhirR4, fhirR5, html }: EncodingSet): 
     json('fhir-r4.json', fhirR4),
     json('fhir-r5.json', fhirR5),
     { name: 'report.html', mediaType: 'text/html; charset=utf-8', bytes: utf8.encode(html) },
+    ...[...oru].map(([version, text]) => ({
+      name: `oru-${version}.hl7`,
+      mediaType: 'x-application/hl7-v2+er7',
+      bytes: utf8.encode(text),
+    })),
   ];
 }
 

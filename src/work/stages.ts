@@ -11,7 +11,7 @@ import { inspectPart10 } from '../dicom/index.ts';
 import { makeSummary, type Draft, type Mappings } from '../findings/index.ts';
 import type { Decoder } from '../imaging/index.ts';
 import type { Bundle, Runtime } from '../inference/index.ts';
-import type { EncodingProfile, PresenceCodes } from '../outputs/index.ts';
+import type { EncodingProfile, OrderEcho, OruVersion, PresenceCodes } from '../outputs/index.ts';
 import type { Blobs } from '../store/index.ts';
 import type { StoredInstance, StudySnapshot } from '../studies/index.ts';
 import { pack, packMasks, unpack, unpackMasks } from './pack.ts';
@@ -28,6 +28,10 @@ export interface PipelineParts {
   readonly presence: PresenceCodes;
   readonly site: Site;
   readonly profile?: EncodingProfile;
+  /** HL7 v2 versions in which some destination takes the report. */
+  readonly oru?: readonly OruVersion[];
+  /** The order of a study, as it is known when the report is written. */
+  readonly orderOf?: (studyUid: string) => Promise<OrderEcho | undefined>;
   readonly clock?: Clock;
 }
 
@@ -68,7 +72,9 @@ export function pipelineStages(parts: PipelineParts): Stages {
     },
     encode: async (input, made, bytes) => {
       const draft = JSON.parse(new TextDecoder().decode(made.draft)) as Draft;
-      const { set, problems } = await encodeStudy(await common(input), draft, unpackMasks(made.masks));
+      const order = await parts.orderOf?.(draft.studyUid);
+      const shared = { ...(await common(input)), ...(order && { order }) };
+      const { set, problems } = await encodeStudy(shared, draft, unpackMasks(made.masks));
       const files = encodingFiles(set);
       const summary = makeSummary({
         status: 'done',

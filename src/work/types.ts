@@ -141,6 +141,8 @@ export interface Work {
   retry(key: string, reason: string, who: string): Promise<void>;
   hold(key: string, reason: string, who: string): Promise<void>;
   cancel(key: string, reason: string, who: string): Promise<void>;
+  /** Let what waits of a study be at least so urgent; nothing is made less so. */
+  urge(studyUid: string, priority: Priority): Promise<void>;
 }
 
 export interface Workers {

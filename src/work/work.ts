@@ -3,7 +3,7 @@ import { asPlumblineError, checkpoint, PlumblineError, processTag, tagLives } fr
 import type { Sql } from '../store/index.ts';
 import { claimNext, giveBack, recordFailure, settle, type RetryPolicy } from './claims.ts';
 import { enqueue } from './enqueue.ts';
-import { addEvent, eventsOf, rowOf, workitemOf, type WorkitemColumns } from './rows.ts';
+import { addEvent, eventsOf, priorityNumber, rowOf, workitemOf, type WorkitemColumns } from './rows.ts';
 import type { WorkOptions } from './options.ts';
 import { runStages } from './runner.ts';
 import type { EncodingManifest, Stages, Work, WorkFilter, Workitem, WorkitemState } from './types.ts';
@@ -150,6 +150,10 @@ export function openWork(options: WorkOptions): Work {
         );
         await addEvent(tx, key, clock.now(), 'cancelled', `${who}: ${reason}`);
       }),
+    urge: async (studyUid, priority) => {
+      const number = priorityNumber(priority);
+      await db.run('UPDATE workitems SET priority = ? WHERE study_uid = ? AND priority > ?', number, studyUid, number);
+    },
   };
 }
 

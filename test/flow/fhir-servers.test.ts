@@ -51,7 +51,7 @@ for (const { name, version, start, writes, triesAgain, skip } of rows) {
     let peer: Peer;
     let proxy: CuttingProxy;
     let destination: Destination;
-    const deliver = (content: DeliverContent, to = destination): Promise<void> =>
+    const deliver = (content: DeliverContent, to = destination): ReturnType<Destination['deliver']> =>
       to.deliver(content, AbortSignal.timeout(60_000));
     const counts = async (): Promise<Record<string, number>> =>
       Object.fromEntries(await Promise.all(types.map(async (t) => [t, (await peer.all(t)).length])));

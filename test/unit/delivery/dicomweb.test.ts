@@ -18,7 +18,7 @@ const seg: DeliverContent = { ...both, objects: both.objects.slice(0, 1) };
 const bytes = await seg.objects[0]!.bytes();
 const uid = seg.objects[0]!.instanceUid;
 
-function deliver(content: DeliverContent = seg, timeoutSeconds = 10): Promise<void> {
+function deliver(content: DeliverContent = seg, timeoutSeconds = 10): Promise<unknown> {
   const destination = makeDestination({
     name: 'pacs',
     kind: 'dicomweb',

@@ -1,0 +1,272 @@
+import { checkpoint, type Clock } from '../base/index.ts';
+import type { Database, Sql } from '../store/index.ts';
+import { awaitMore, setHeld, type GateTimes } from './gate-rows.ts';
+import { insertOrder, ordersWhere, samePatient, updateOrder } from './order-rows.ts';
+import type {
+  OrderAct,
+  OrderAnswer,
+  OrderEffect,
+  OrderFacts,
+  OrderMessage,
+  OrderOutcome,
+  OrderPriority,
+  StoredOrder,
+} from './order-types.ts';
+import { reconcile } from './reconcile.ts';
+import { addEvent, type StudyColumns } from './rows.ts';
+
+/** A sender repeats within minutes; after so long its control ids may begin anew. */
+const remembered = 30 * 24 * 3_600_000;
+
+export interface OrdersOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly gate: GateTimes;
+}
+
+/**
+ * Keep a message, do what it says, and keep its answer: one transaction, so that whoever is answered is heard. The same
+ * message again gets the same answer and changes nothing.
+ */
+export async function receive(options: OrdersOptions, message: OrderMessage): Promise<OrderAnswer> {
+  const now = options.clock.now();
+  return options.db.transaction(async (tx) => {
+    const before = await tx.get<{ body_digest: string; state: string; answers: string; received_at: number }>(
+      'SELECT body_digest, state, answers, received_at FROM hl7_messages WHERE key = ?',
+      message.key,
+    );
+    if (before && before.state === 'accepted' && before.received_at > now - remembered) {
+      const same = before.body_digest === message.bodyDigest;
+      const answers = same ? (JSON.parse(before.answers) as string[]) : [];
+      return { outcome: same ? 'repeated' : 'other-content', answers };
+    }
+    const outcome = await act(tx, options, message, now);
+    const answers = message.answers(outcome);
+    await tx.run(
+      `INSERT INTO hl7_messages (key, body_digest, sender, type, state, answers, raw, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, state = excluded.state, answers = excluded.answers,
+         raw = excluded.raw, received_at = excluded.received_at`,
+      message.key,
+      message.bodyDigest,
+      message.sender,
+      message.type,
+      outcome === 'accepted' ? 'accepted' : 'refused',
+      JSON.stringify(answers),
+      message.raw,
+      now,
+    );
+    checkpoint('hl7.kept');
+    return { outcome, answers };
+  });
+}
+
+/** Forget messages that nobody repeats any more. */
+export async function forgetMessages({ db, clock }: OrdersOptions): Promise<void> {
+  await db.run('DELETE FROM hl7_messages WHERE received_at < ?', clock.now() - remembered);
+}
+
+async function act(tx: Sql, options: OrdersOptions, message: OrderMessage, now: number): Promise<OrderOutcome> {
+  if (message.refused) return 'refused';
+  for (const one of message.acts) {
+    if (one.kind === 'order' && one.control === 'cancel' && (await meant(tx, message.sender, one.order)).length === 0)
+      return 'unknown-order';
+  }
+  const touched = new Set<string>();
+  for (const one of message.acts) {
+    for (const uid of await perform(tx, message, one, now)) touched.add(uid);
+  }
+  for (const studyUid of touched) await judgeAgain(tx, studyUid, now, options.gate);
+  return 'accepted';
+}
+
+/** @returns the studies that it may concern */
+async function perform(tx: Sql, message: OrderMessage, one: OrderAct, now: number): Promise<string[]> {
+  switch (one.kind) {
+    case 'order':
+      await changeOrder(tx, message.sender, one.control, one.order, now);
+      return studiesOf(tx, one.order);
+    case 'demographics':
+      return demographics(tx, one, now);
+    case 'merge':
+      return merge(tx, one, now);
+    case 'report': {
+      const studies = await studiesOf(tx, one);
+      const text = `another program or person reported the study (status ${one.status || 'not given'})`;
+      for (const uid of studies)
+        await addEvent(tx, uid, now, { code: 'outside-report', message: text, who: message.sender });
+      return [];
+    }
+  }
+}
+
+async function changeOrder(
+  tx: Sql,
+  sender: string,
+  control: Extract<OrderAct, { kind: 'order' }>['control'],
+  order: OrderFacts,
+  now: number,
+): Promise<void> {
+  const found = await meant(tx, sender, order);
+  const one = found.find((f) => sameStep(f, order));
+  switch (control) {
+    case 'note':
+      return;
+    case 'new':
+    case 'update':
+    case 'number': {
+      if (one) return updateOrder(tx, one, order, now);
+      if (control === 'number' && found[0]) return updateOrder(tx, found[0], order, now);
+      return insertOrder(tx, sender, order, now);
+    }
+    case 'cancel':
+    case 'hold':
+    case 'release': {
+      const state = { cancel: 'cancelled', hold: 'held', release: 'open' }[control];
+      for (const { id } of one ? [one] : found)
+        await tx.run('UPDATE orders SET state = ?, updated_at = ? WHERE id = ?', state, now, id);
+    }
+  }
+}
+
+/** The orders of a sender with these numbers; where both numbers are given, neither may contradict. */
+async function meant(tx: Sql, sender: string, order: OrderFacts): Promise<StoredOrder[]> {
+  const { placer, filler } = order;
+  const found = await ordersWhere(
+    tx,
+    `sender = ? AND ((? <> '' AND placer = ?) OR (? <> '' AND filler = ?))`,
+    sender,
+    placer,
+    placer,
+    filler,
+    filler,
+  );
+  return found.filter((f) => agree(f.placer, placer) && agree(f.filler, filler));
+}
+
+function sameStep(a: OrderFacts, b: OrderFacts): boolean {
+  return agree(a.accession, b.accession) && agree(a.step, b.step) && agree(a.requestedProcedure, b.requestedProcedure);
+}
+
+function agree(a: string, b: string): boolean {
+  return a === '' || b === '' || a === b;
+}
+
+async function studiesOf(sql: Sql, order: Pick<OrderFacts, 'studyUid' | 'accession'>): Promise<string[]> {
+  const rows = await sql.all<{ study_uid: string }>(
+    `SELECT DISTINCT study_uid FROM instances WHERE origin = 'received' AND ((? <> '' AND study_uid = ?) OR (? <> '' AND accession = ?))`,
+    order.studyUid,
+    order.studyUid,
+    order.accession,
+    order.accession,
+  );
+  return rows.map((r) => r.study_uid);
+}
+
+async function demographics(
+  tx: Sql,
+  { patient, deleted }: Extract<OrderAct, { kind: 'demographics' }>,
+  now: number,
+): Promise<string[]> {
+  const orders = (await ordersWhere(tx, 'patient_id = ?', patient.id)).filter((o) => samePatient(o.patient, patient));
+  const touched: string[] = [];
+  for (const o of orders) {
+    const birthDate = deleted.includes('birthDate') ? '' : patient.birthDate || o.patient.birthDate;
+    const sex = deleted.includes('sex') ? '' : patient.sex || o.patient.sex;
+    if (birthDate === o.patient.birthDate && sex === o.patient.sex) continue;
+    await tx.run('UPDATE orders SET birth_date = ?, sex = ?, updated_at = ? WHERE id = ?', birthDate, sex, now, o.id);
+    touched.push(...(await studiesOf(tx, o)));
+  }
+  return touched;
+}
+
+/** The old number lives on as the new one: orders get it at once; what was made of its images and has not left stops. */
+async function merge(
+  tx: Sql,
+  { patient, prior }: Extract<OrderAct, { kind: 'merge' }>,
+  now: number,
+): Promise<string[]> {
+  await tx.run(
+    `INSERT INTO patient_links (prior_id, prior_issuer, patient_id, issuer, at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (prior_id, prior_issuer) DO UPDATE SET patient_id = excluded.patient_id, issuer = excluded.issuer, at = excluded.at`,
+    prior.id,
+    prior.issuer,
+    patient.id,
+    patient.issuer,
+    now,
+  );
+  const orders = (await ordersWhere(tx, 'patient_id = ?', prior.id)).filter((o) => samePatient(o.patient, prior));
+  for (const o of orders)
+    await tx.run(
+      'UPDATE orders SET patient_id = ?, issuer = ?, issuer_oid = ?, updated_at = ? WHERE id = ?',
+      patient.id,
+      patient.issuer,
+      patient.issuerOid,
+      now,
+      o.id,
+    );
+  const rows = await tx.all<{ study_uid: string; issuer: string }>(
+    'SELECT study_uid, issuer FROM study_identities WHERE patient_id = ?',
+    prior.id,
+  );
+  const studies = rows.filter((r) => prior.issuer === '' || r.issuer === '' || r.issuer === prior.issuer);
+  const message = 'the patient number of the images was merged into another';
+  for (const { study_uid: uid } of studies) {
+    await addEvent(tx, uid, now, { code: 'patient-merged', message, who: 'order' });
+    await addEffect(tx, { studyUid: uid, kind: 'held', priority: 2, reason: message });
+  }
+  return studies.map((s) => s.study_uid);
+}
+
+/**
+ * An order changed after its study came. A study that is still arriving is judged when the gate closes it; one that
+ * waits for its order alone goes on when the contradiction is gone.
+ */
+async function judgeAgain(tx: Sql, studyUid: string, now: number, gate: GateTimes): Promise<void> {
+  const study = await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid);
+  if (!study || study.state === 'arriving' || study.order_released === 1) return;
+  const heldByOrder = study.state === 'held' && (study.hold_code ?? '').startsWith('order-');
+  if (study.state === 'held' && !heldByOrder) return;
+  const verdict = await reconcile(tx, studyUid);
+  if (verdict?.kind === 'hold') {
+    if (study.hold_code !== verdict.code) await setHeld(tx, studyUid, now, verdict.code, verdict.message, 'order');
+    const kind = verdict.code === 'order-cancelled' ? 'cancelled' : 'held';
+    return addEffect(tx, { studyUid, kind, priority: 2, reason: `${verdict.code}: ${verdict.message}` });
+  }
+  if (heldByOrder) {
+    await awaitMore(tx, studyUid, now, { ...gate, quietMs: 0 });
+    await addEvent(tx, studyUid, now, { code: 'released', message: 'order and images agree now', who: 'order' });
+  }
+  const priority = urgencyOf(verdict?.orders ?? []);
+  if (priority !== undefined) await addEffect(tx, { studyUid, kind: 'urgent', priority, reason: 'its order' });
+}
+
+/** The most urgent of the orders. */
+export function urgencyOf(orders: readonly StoredOrder[]): OrderPriority | undefined {
+  return orders.length === 0 ? undefined : (Math.min(...orders.map((o) => o.priority)) as OrderPriority);
+}
+
+async function addEffect(tx: Sql, effect: OrderEffect): Promise<void> {
+  await tx.run(
+    `INSERT INTO order_effects (id, study_uid, kind, priority, reason)
+     SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ? FROM order_effects`,
+    effect.studyUid,
+    effect.kind,
+    effect.priority,
+    effect.reason,
+  );
+}
+
+/** Hand over what orders mean for work; one that fails stays and is told again. */
+export async function handOverEffects(db: Database, tell: (effect: OrderEffect) => Promise<void>): Promise<void> {
+  const rows = await db.all<{
+    id: number;
+    study_uid: string;
+    kind: OrderEffect['kind'];
+    priority: number;
+    reason: string;
+  }>('SELECT id, study_uid, kind, priority, reason FROM order_effects WHERE handled = 0 ORDER BY id');
+  for (const { id, study_uid: studyUid, kind, priority, reason } of rows) {
+    await tell({ studyUid, kind, priority: priority as OrderPriority, reason });
+    await db.run('UPDATE order_effects SET handled = 1 WHERE id = ?', id);
+  }
+}

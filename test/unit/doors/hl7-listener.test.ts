@@ -1,0 +1,206 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PlumblineError } from '../../../src/base/index.ts';
+import { openHl7Listener, type Hl7Door, type Hl7ListenerOptions } from '../../../src/doors/hl7/index.ts';
+import { answered, doorDefaults, orm, testDoor, type TestDoor } from '../../builders/hl7.ts';
+import { ask, dial, frame } from '../../builders/hl7-receiver.ts';
+
+let store: TestDoor;
+const doors: Hl7Door[] = [];
+const sockets: Socket[] = [];
+beforeEach(async () => void (store = await testDoor()));
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const door of doors.splice(0)) await door.stop();
+  await store.remove();
+});
+
+async function listen(change: Partial<Hl7ListenerOptions> = {}): Promise<Hl7Door> {
+  const door = await openHl7Listener({
+    ...doorDefaults,
+    studies: store.studies,
+    now: () => new Date(store.clock.now()),
+    host: '127.0.0.1',
+    port: 0,
+    maxBytes: 100_000,
+    idleMs: 5000,
+    endMs: 50,
+    maxConnections: 8,
+    ...change,
+  });
+  doors.push(door);
+  return door;
+}
+
+async function to(door: Hl7Door): Promise<Socket> {
+  const socket = await dial(door.port);
+  sockets.push(socket);
+  return socket;
+}
+
+const codes = (answers: readonly string[]): string[] =>
+  answers.map((a) => `${answered(a).code} ${answered(a).controlId}`);
+
+describe('the listener', () => {
+  it('answers messages of one connection in order, each once, however they are cut and joined', async () => {
+    const socket = await to(await listen());
+    const ids = Array.from({ length: 40 }, (_, i) => `S${i}`);
+    const stream = ids.map((id) => frame(orm({ id, placer: id, filler: id, accession: id }))).join('');
+    const pieces = stream.match(/[^]{1,777}/g)!;
+    expect(codes(await ask(socket, pieces, 40))).toEqual(ids.map((id) => `AA ${id}`));
+    const [row] = await store.db.all<{ n: number }>('SELECT COUNT(*) AS n FROM orders');
+    expect(row!.n).toBe(40);
+  });
+
+  it('takes a frame without its last carriage return when the sender waits', async () => {
+    const socket = await to(await listen());
+    expect(codes(await ask(socket, [frame(orm({ id: 'A1' })).slice(0, -1)], 1))).toEqual(['AA A1']);
+  });
+
+  it('answers a sender that has closed its half', async () => {
+    const socket = await to(await listen());
+    const answers = ask(socket, [], 1);
+    socket.end(frame(orm({ id: 'A1' })));
+    expect(codes(await answers)).toEqual(['AA A1']);
+  });
+
+  it('closes on whoever speaks another protocol, and without answer', async () => {
+    const socket = await to(await listen());
+    expect(await ask(socket, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n'], 1)).toEqual([]);
+  });
+
+  it('answers a message above the size limit with AR 207, and closes', async () => {
+    const socket = await to(await listen());
+    const [answer] = await ask(socket, [`\x0b${orm()}`, 'x'.repeat(200_000)], 1);
+    expect(answered(answer!)).toMatchObject({ code: 'AR', condition: '207', controlId: '' });
+  });
+
+  it('closes a silent connection, and an unfinished frame is no message', async () => {
+    const socket = await to(await listen({ idleMs: 100 }));
+    expect(await ask(socket, [frame(orm()).slice(0, -2)], 1)).toEqual([]);
+  });
+
+  it('answers nobody where nothing can be kept: the sender will repeat', async () => {
+    const full = await to(await listen({ full: async () => 'short of space' }));
+    expect(await ask(full, [frame(orm())], 1)).toEqual([]);
+    const broken = {
+      ...store.studies,
+      receiveOrder: () => Promise.reject(new PlumblineError('store-locked', 'locked')),
+    };
+    const locked = await to(await listen({ studies: broken }));
+    expect(await ask(locked, [frame(orm())], 1)).toEqual([]);
+  });
+
+  it('goes on after a connection that breaks in the middle', async () => {
+    const door = await listen();
+    const socket = await to(door);
+    socket.write(frame(orm()).slice(0, 50));
+    socket.destroy();
+    expect(codes(await ask(await to(door), [frame(orm({ id: 'A2' }))], 1))).toEqual(['AA A2']);
+  });
+
+  it('says that its port is taken', async () => {
+    const { port } = await listen();
+    await expect(listen({ port })).rejects.toMatchObject({ code: 'address-in-use' });
+  });
+});
+
+function openssl(): boolean {
+  return ['/usr/bin/openssl', '/usr/local/bin/openssl'].some((p) => existsSync(p));
+}
+
+describe.skipIf(!openssl())('the listener over TLS', () => {
+  const certificates = () => {
+    const dir = mkdtempSync(join(tmpdir(), 'plumbline-tls-'));
+    const run = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: 'ignore' });
+    run(
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test authority',
+    );
+    writeFileSync(join(dir, 'ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
+    for (const name of ['server', 'client']) {
+      run(
+        'req',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+        '-subj',
+        `/CN=${name}`,
+      );
+      run(
+        'x509',
+        '-req',
+        '-in',
+        `${name}.csr`,
+        '-CA',
+        'ca.pem',
+        '-CAkey',
+        'ca.key',
+        '-CAcreateserial',
+        '-out',
+        `${name}.pem`,
+        '-days',
+        '2',
+        '-extfile',
+        'ext',
+      );
+    }
+    return (name: string): string => join(dir, name);
+  };
+
+  it('lets in only clients that it knows, where it asks for certificates', async () => {
+    const file = certificates();
+    const tls = { certFile: file('server.pem'), keyFile: file('server.key'), clientCaFile: file('ca.pem') };
+    const { port } = await listen({ tls });
+    const dialTls = (identity: object): Promise<string[]> =>
+      new Promise((resolve) => {
+        const socket = connectTls({
+          port,
+          host: '127.0.0.1',
+          ca: readFileSync(file('ca.pem')),
+          servername: 'localhost',
+          ...identity,
+        });
+        sockets.push(socket);
+        socket.on('error', () => resolve([]));
+        socket.once('secureConnect', () => void ask(socket, [frame(orm({ id: 'T1' }))], 1).then(resolve));
+      });
+    const known = { cert: readFileSync(file('client.pem')), key: readFileSync(file('client.key')) };
+    expect(codes(await dialTls(known))).toEqual(['AA T1']);
+    expect(await dialTls({})).toEqual([]);
+    // Whoever does not speak TLS is not understood, and the listener goes on.
+    expect(await ask(await dial(port), [frame(orm())], 1)).toEqual([]);
+    expect(codes(await dialTls(known))).toEqual(['AA T1']);
+  });
+
+  it('names a certificate file that is not there', async () => {
+    await expect(listen({ tls: { certFile: '/nowhere/a.pem', keyFile: '/nowhere/a.key' } })).rejects.toMatchObject({
+      code: 'config-missing',
+      where: '/nowhere/a.pem',
+    });
+  });
+});
