@@ -100,7 +100,7 @@ export function retryAfterMs(value: string | null | undefined, now = Date.now())
 }
 
 /** The peer's words as one line of at most 500 characters, without markup (peers answer whole pages) and without the patient. */
-export function quote(peer: Pick<Peer, 'hide'>, words: string): string {
+export function quote(peer: Partial<Peer>, words: string): string {
   const line = (peer.hide ?? [])
     .filter((secret) => secret !== '')
     .reduce((said, secret) => said.replace(wholeWord(secret), '…'), words.slice(0, 20_000))
