@@ -22,8 +22,9 @@ describe('conformance statements', () => {
     [...read(page).matchAll(/\[test: ([^\]]*)\]/g)].map((m) => ({ page, text: m[1]! })),
   );
 
-  it('are the four that the others speak of', () => {
-    expect(pages.toSorted()).toEqual(['dicom.md', 'dicomweb.md', 'fhir.md', 'ihe.md']);
+  it('are the four that the others speak of, and two tables that commands print', () => {
+    const tables = ['hostile-input.md', 'mutations.md'];
+    expect(pages.toSorted()).toEqual([...['dicom.md', 'dicomweb.md', 'fhir.md', 'ihe.md'], ...tables].toSorted());
   });
 
   it('name, for each claim, a test that exists', () => {
