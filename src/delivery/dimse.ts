@@ -74,23 +74,29 @@ async function store(peer: DimsePeer, association: OutgoingAssociation, object: 
   const { transferSyntax, dataset } = splitPart10(await object.bytes());
   const { sopClass, instanceUid } = object;
   const answer = await association.store({ sopClass, instanceUid, transferSyntax, dataset });
-  if (answer.status === 0) return [];
-  const code = accepted.get(answer.status);
-  if (code === undefined) throw refusal(peer, object, answer);
-  const message = `${peer.name} took ${object.role.toUpperCase()} ${instanceUid} with status ${hex(answer.status)}${words(answer)}`;
-  return [{ code, message, about: [instanceUid] }];
+  // Answers other than 0000 after which the object is at the peer (PS3.4 B.2.3; 0111 of PS3.7 C.5.8). Our UIDs stand for
+  // one content each, so what the peer holds under one of them is what an earlier try has sent.
+  switch (answer.status) {
+    case 0x0000:
+      return [];
+    case 0x0111:
+      return [taken('peer-had-it', peer, object, answer)];
+    case 0xb000:
+      return [taken('peer-coerced', peer, object, answer)];
+    case 0xb006:
+      return [taken('peer-discarded', peer, object, answer)];
+    case 0xb007:
+      return [taken('peer-class-differs', peer, object, answer)];
+    default:
+      throw refusal(peer, object, answer);
+  }
 }
 
-/**
- * Answers other than 0000 after which the object is at the peer (PS3.4 B.2.3; 0111 of PS3.7 C.5.8). Our UIDs stand for
- * one content each, so what the peer holds under one of them is what an earlier try has sent.
- */
-const accepted: ReadonlyMap<number, string> = new Map([
-  [0x0111, 'peer-had-it'],
-  [0xb000, 'peer-coerced'],
-  [0xb006, 'peer-discarded'],
-  [0xb007, 'peer-class-differs'],
-]);
+function taken(code: string, peer: DimsePeer, object: DeliverObject, answer: StoreStatus): Notice {
+  const what = `${object.role.toUpperCase()} ${object.instanceUid}`;
+  const message = `${peer.name} took ${what} with status ${hex(answer.status)}${words(answer)}`;
+  return { code, message, about: [object.instanceUid] };
+}
 
 /**
  * A7xx out of resources, 0110 processing failure, 0210 duplicate invocation, 0213 resource limitation may pass; 0124 not

@@ -6,7 +6,7 @@ import { catalogue } from '../../src/base/index.ts';
 import { root } from '../peers/index.ts';
 
 /** The rooms in which notices, reasons and passed-over images are made. */
-const rooms = 'src/{imaging,inference,findings,work,studies}/**/*.ts';
+const rooms = 'src/{{imaging,inference,findings,work,studies}/**/*,delivery/dimse}.ts';
 
 interface Found {
   readonly codes: ReadonlySet<string>;
@@ -35,6 +35,7 @@ describe('docs/warnings.md', () => {
 
   it('knows where a code is computed, and from what', () => {
     expect([...found.computed].toSorted()).toEqual([
+      'src/delivery/dimse.ts: code', // a parameter: its arguments are read
       'src/findings/select.ts: main.problem!', // keys of `reasons`, read below
       'src/imaging/eligible.ts: entry[1]', // rows of `otherClasses`, read below
       'src/imaging/slides.ts: code', // a parameter: its arguments are read

@@ -23,9 +23,9 @@ export interface Receiving {
 
 /**
  * A Part 10 file from the data set of a C-STORE: preamble and group 2 of ours before the bytes as they come. An object
- * that fits the scratch is looked at before it is written, so a refused one never reaches the disk; a larger one is
- * written in pieces of its size and read back. After trouble the rest of the object is thrown away as it comes, because
- * a status can only be given at its end (PS3.7 9.1.1).
+ * that fits the scratch is looked at before it is written, so nothing of a refused one is; a larger one is written in
+ * pieces of the scratch's size and read back. The place for the file is made while the bytes come. After trouble the
+ * rest of the object is thrown away as it comes, because a status can only be given at its end (PS3.7 9.1.1).
  * @throws never
  */
 export function receiveObject(request: StoreRequest, options: ReceiveOptions): Receiving {
@@ -33,12 +33,15 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
   let trouble: PlumblineError | undefined;
   let held = 0;
   let total = 0;
-  let blob: StagedBlob | undefined;
+  let place: Promise<StagedBlob> | undefined;
+  let flushed = false;
 
-  const flush = async (): Promise<void> => {
-    blob ??= await blobs.stage();
+  const flush = async (): Promise<StagedBlob> => {
+    const blob = await place!;
     await blob.write(scratch.subarray(0, held));
     held = 0;
+    flushed = true;
+    return blob;
   };
   const keep = async (bytes: Uint8Array): Promise<void> => {
     total += bytes.length;
@@ -54,15 +57,19 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
   };
   const stop = async (thrown: unknown): Promise<void> => {
     trouble ??= asPlumblineError(thrown);
-    await blob?.discard().catch(() => undefined); // the trouble that is told came first
-    blob = undefined;
+    // What is told is the trouble that came first, also where there was no place to be given back.
+    await place?.then((blob) => blob.discard()).catch(() => undefined);
+    place = undefined;
   };
 
   let begun: Promise<void> | undefined;
   const begin = (): Promise<void> =>
     (begun ??= (async () => {
       try {
-        await keep(headOf(request, options.sourceAeTitle));
+        const head = headOf(request, options.sourceAeTitle);
+        place = blobs.stage();
+        place.catch(() => undefined); // told when it is waited for
+        await keep(head);
       } catch (e) {
         await stop(e);
       }
@@ -78,11 +85,11 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
       await begin();
       if (trouble) throw trouble;
       try {
-        const seen = blob ? undefined : inspect(scratch.subarray(0, held), request);
-        await flush();
-        const { digest, bytes } = await blob!.finish();
-        const { identity, attributes } = seen ?? inspect(await blob!.read(0, bytes), request);
-        return { ref: { ...identity, digest, bytes }, attributes, blob: blob! };
+        const seen = flushed ? undefined : inspect(scratch.subarray(0, held), request);
+        const blob = await flush();
+        const { digest, bytes } = await blob.finish();
+        const { identity, attributes } = seen ?? inspect(await blob.read(0, bytes), request);
+        return { ref: { ...identity, digest, bytes }, attributes, blob };
       } catch (e) {
         await stop(e);
         throw trouble!;

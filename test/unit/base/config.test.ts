@@ -40,4 +40,37 @@ describe('the configuration', () => {
       'destinations:\n  - {name: pacs, kind: dicomweb, url: "http://a"}\n  - {name: pacs, kind: fhir, url: "http://b"}\n';
     expect(refusal(text).message).toContain('two destinations are named "pacs"');
   });
+
+  it('has no DICOM listener unless one is asked for, and then one on loopback', () => {
+    expect(parseConfig('', 'f', '/site').dimse).toEqual({ listeners: [] });
+    const [listener] = parseConfig('dimse: {listeners: [{}]}', 'f', '/site').dimse.listeners;
+    expect(listener).toMatchObject({ host: '127.0.0.1', port: 11112, aeTitle: 'PLUMBLINE', callers: [] });
+  });
+
+  it('opens no DICOM listener to others without mutual TLS or a statement that the network is trusted', () => {
+    const listener = (keys: string): string => `dimse: {listeners: [{host: 0.0.0.0${keys}}]}`;
+    const tls = 'certFile: a.pem, keyFile: b.pem';
+    for (const keys of ['', `, tls: {${tls}}`, ', callers: [{aeTitle: CT1}]'])
+      expect(refusal(listener(keys)).code, keys).toBe('listen-refused');
+    for (const keys of [`, tls: {${tls}, caFile: c.pem}`, ', trustedNetwork: true'])
+      expect(parseConfig(listener(keys), 'f', '/site').dimse.listeners, keys).toHaveLength(1);
+  });
+
+  it('takes the files of TLS from the folder of the configuration', () => {
+    const text = 'dimse: {listeners: [{tls: {certFile: pki/a.pem, keyFile: /abs/b.pem}}]}';
+    expect(parseConfig(text, 'f', '/site').dimse.listeners[0]!.tls).toEqual({
+      certFile: '/site/pki/a.pem',
+      keyFile: '/abs/b.pem',
+    });
+  });
+
+  it('asks of a destination what its kind needs', () => {
+    const of = (keys: string): string => `destinations: [{name: pacs, ${keys}}]`;
+    expect(refusal(of('kind: dimse, host: pacs, port: 104')).message).toContain("required property 'calledAet'");
+    expect(refusal(of('kind: dicomweb')).message).toContain("required property 'url'");
+    expect(refusal(of('kind: dimse, host: pacs, port: 104, calledAet: "A\\\\B"')).code).toBe('config-invalid');
+    expect(parseConfig(of('kind: dimse, host: pacs, port: 104, calledAet: PACS'), 'f', '/').destinations).toHaveLength(
+      1,
+    );
+  });
 });

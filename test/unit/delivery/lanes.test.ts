@@ -81,6 +81,15 @@ describe('a delivery', () => {
     expect(new Set(delivered)).toEqual(new Set(['w1']));
   });
 
+  it('keeps what a peer said about what it took', async () => {
+    const notices = [{ code: 'peer-coerced', message: 'took it with B000H' }];
+    const delivery = open({ ...flaky('pacs'), deliver: async () => notices });
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.runDue();
+    expect(await delivery.rows()).toMatchObject([{ state: 'delivered', ...notices[0] }]);
+    expect(delivered).toEqual(['w1']);
+  });
+
   it('without a destination is delivered at once', async () => {
     await open().enqueue('w1', '1.2', []);
     expect(delivered).toEqual(['w1']);
