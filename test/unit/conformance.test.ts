@@ -22,8 +22,8 @@ describe('conformance statements', () => {
     [...read(page).matchAll(/\[test: ([^\]]*)\]/g)].map((m) => ({ page, text: m[1]! })),
   );
 
-  it('are the four that the others speak of', () => {
-    expect(pages.toSorted()).toEqual(['dicom.md', 'dicomweb.md', 'fhir.md', 'ihe.md']);
+  it('are the five that the others speak of', () => {
+    expect(pages.toSorted()).toEqual(['dicom.md', 'dicomweb.md', 'fhir.md', 'hl7.md', 'ihe.md']);
   });
 
   it('name, for each claim, a test that exists', () => {
