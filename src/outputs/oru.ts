@@ -197,7 +197,7 @@ function obx(set: number, o: Observation, input: EncodingInput, version: OruVers
   const fields = ['OBX', `${set}`, type, o.identifier, o.subId, value, o.unit ?? '', '', '', '', '', 'P', '', ''];
   const at = hl7Time(new Date(input.draft.createdAt));
   const marked = [...fields, at, '', '', components('AI', 'AI, not verified', 'L')];
-  return [...marked, ...(version === '2.3.1' ? [] : [escapeField(modelName(input)).slice(0, 180)])].join('|');
+  return [...marked, ...(version === '2.3.1' ? [] : [escapeField(modelName(input).slice(0, 100))])].join('|');
 }
 
 function modelName({ draft }: EncodingInput): string {

@@ -1,4 +1,4 @@
-import { PlumblineError } from '../base/index.ts';
+import { asPlumblineError, PlumblineError } from '../base/index.ts';
 import type { Blobs } from '../store/index.ts';
 import { createAdmission } from './admit.ts';
 import { awaitMore, setHeld } from './gate-rows.ts';
@@ -18,10 +18,16 @@ export interface StudiesOptions extends GateParts {
 export async function openStudies(options: StudiesOptions): Promise<Studies & StudyGate> {
   const { db, clock } = options;
   const keep = createAdmission(options);
-  await forgetMessages(options);
+
   const { poke, ...gate } = createGate(options);
   return {
     ...gate,
+    start: () => {
+      forgetMessages(options).catch((e: unknown) =>
+        options.log.error('old messages kept', { code: asPlumblineError(e).code }),
+      );
+      gate.start();
+    },
     admit: async (batch, from) => {
       const outcomes = await keep(batch, { origin: 'received', ...from });
       poke();

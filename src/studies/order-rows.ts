@@ -85,7 +85,7 @@ function valuesOf(order: OrderFacts): SqlValue[] {
     procedure.text,
     procedure.scheme,
     order.modality,
-    order.priority,
+    order.priority ?? '',
   ];
 }
 
@@ -94,22 +94,35 @@ export async function insertOrder(tx: Sql, sender: string, order: OrderFacts, no
     `INSERT INTO orders (id, sender, ${columns.join(', ')}, state, created_at, updated_at)
      SELECT COALESCE(MAX(id), 0) + 1, ?, ${columns.map(() => '?').join(', ')}, 'open', ?, ? FROM orders`,
     sender,
-    ...valuesOf(order),
+    ...valuesOf({ ...order, priority: order.priority ?? 2 }),
     now,
     now,
   );
 }
 
-/** What the sender leaves empty stays as it was (2.5.3). */
-export async function updateOrder(tx: Sql, old: StoredOrder, order: OrderFacts, now: number): Promise<void> {
+/** What the sender leaves empty stays as it was (2.5.3). @param reopen whether a cancelled or held order is open again */
+export async function updateOrder(
+  tx: Sql,
+  old: StoredOrder,
+  order: OrderFacts,
+  now: number,
+  reopen: boolean,
+): Promise<void> {
   const before = valuesOf(old);
-  const values = valuesOf(order).map((v, i) => (v === '' ? before[i]! : v));
+  const accession = ownAccession(order) || old.accession || order.accession;
+  const values = valuesOf({ ...order, accession }).map((v, i) => (v === '' ? before[i]! : v));
   await tx.run(
-    `UPDATE orders SET ${columns.map((c) => `${c} = ?`).join(', ')}, state = 'open', updated_at = ? WHERE id = ?`,
+    `UPDATE orders SET ${columns.map((c) => `${c} = ?`).join(', ')}, state = ?, updated_at = ? WHERE id = ?`,
     ...values,
+    reopen ? 'open' : old.state,
     now,
     old.id,
   );
+}
+
+/** The accession number, unless the filler number stands in its place for want of one. */
+export function ownAccession({ accession, filler }: OrderFacts): string {
+  return accession === filler ? '' : accession;
 }
 
 /** Whether two numbers are one patient's. An issuer that one side does not name contradicts nothing. */

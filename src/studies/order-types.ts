@@ -21,7 +21,8 @@ export interface OrderFacts {
   readonly step: string;
   readonly procedure: { readonly code: string; readonly text: string; readonly scheme: string };
   readonly modality: string;
-  readonly priority: OrderPriority;
+  /** Absent where the sender does not say. */
+  readonly priority?: OrderPriority;
   readonly patient: OrderPatient;
 }
 
@@ -77,6 +78,7 @@ export interface StoredOrder extends OrderFacts {
   readonly id: number;
   readonly sender: string;
   readonly state: 'open' | 'held' | 'cancelled';
+  readonly priority: OrderPriority;
 }
 
 /** What an order means for work that exists. */

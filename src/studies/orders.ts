@@ -1,7 +1,7 @@
 import { checkpoint, type Clock } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
 import { awaitMore, setHeld, type GateTimes } from './gate-rows.ts';
-import { insertOrder, ordersWhere, samePatient, updateOrder } from './order-rows.ts';
+import { insertOrder, ordersWhere, ownAccession, samePatient, updateOrder } from './order-rows.ts';
 import type {
   OrderAct,
   OrderAnswer,
@@ -114,8 +114,8 @@ async function changeOrder(
     case 'new':
     case 'update':
     case 'number': {
-      if (one) return updateOrder(tx, one, order, now);
-      if (control === 'number' && found[0]) return updateOrder(tx, found[0], order, now);
+      const known = one ?? (control === 'number' ? found[0] : undefined);
+      if (known) return updateOrder(tx, known, order, now, control !== 'number');
       return insertOrder(tx, sender, order, now);
     }
     case 'cancel':
@@ -144,7 +144,11 @@ async function meant(tx: Sql, sender: string, order: OrderFacts): Promise<Stored
 }
 
 function sameStep(a: OrderFacts, b: OrderFacts): boolean {
-  return agree(a.accession, b.accession) && agree(a.step, b.step) && agree(a.requestedProcedure, b.requestedProcedure);
+  return (
+    agree(ownAccession(a), ownAccession(b)) &&
+    agree(a.step, b.step) &&
+    agree(a.requestedProcedure, b.requestedProcedure)
+  );
 }
 
 function agree(a: string, b: string): boolean {

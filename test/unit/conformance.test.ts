@@ -22,9 +22,9 @@ describe('conformance statements', () => {
     [...read(page).matchAll(/\[test: ([^\]]*)\]/g)].map((m) => ({ page, text: m[1]! })),
   );
 
-  it('are the four that the others speak of, and two tables that commands print', () => {
+  it('are the five that the others speak of, and two tables that commands print', () => {
     const tables = ['hostile-input.md', 'mutations.md'];
-    expect(pages.toSorted()).toEqual([...['dicom.md', 'dicomweb.md', 'fhir.md', 'ihe.md'], ...tables].toSorted());
+    expect(pages.toSorted()).toEqual([...['dicom.md', 'dicomweb.md', 'fhir.md', 'hl7.md', 'ihe.md'], ...tables].toSorted());
   });
 
   it('name, for each claim, a test that exists', () => {

@@ -49,4 +49,13 @@ destinations: []
 #    kind: fhir
 #    url: http://127.0.0.1:8080/fhir
 #    bearerFile: ./ehr-token
+#  - name: ris
+#    kind: hl7
+#    url: mllp://127.0.0.1:2576
+
+# Orders by HL7 v2: they give a study urgency and numbers, and hold it where they contradict the images.
+hl7:
+  listeners: []
+#  - name: orders
+#    port: 2575
 `;

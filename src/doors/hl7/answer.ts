@@ -72,7 +72,7 @@ async function takeMessage(bytes: Uint8Array, options: TakeOptions): Promise<Uin
     return encode(answersFor(header, 'AE', options, reused));
   }
   if (error) log(options, header, error.condition);
-  else options.log.info('hl7 message', { door: options.name, where: field(header, 9).slice(0, 20), code: outcome });
+  else options.log.info('hl7 message', { door: options.name, where: typeFor(header), code: outcome });
   return encode(answers);
 }
 
@@ -179,5 +179,10 @@ function component(header: Hl7Header | undefined, n: number, index: number): str
 }
 
 function log({ log: to, name }: TakeOptions, header: Hl7Header | undefined, status: number): void {
-  to.warn('hl7 message refused', { door: name, code: 'hl7-refused', status, where: field(header, 9).slice(0, 20) });
+  to.warn('hl7 message refused', { door: name, code: 'hl7-refused', status, where: typeFor(header) });
+}
+
+/** The type for the log; a sender may write anything there, and the log holds no patient data. */
+function typeFor(header: Hl7Header | undefined): string {
+  return /^[A-Z]{3}\W[A-Z]\d\d/.exec(field(header, 9))?.[0] ?? '';
 }

@@ -39,17 +39,21 @@ export interface Hl7Door {
 export async function openHl7Listener(options: Hl7ListenerOptions): Promise<Hl7Door> {
   const sockets = new Set<Socket>();
   const busy = new Set<Promise<void>>();
-  const onSocket = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    serveSocket(socket, options, busy);
-  };
+  const onSocket = (socket: Socket): void => serveSocket(socket, options, busy);
   const server = options.tls
     ? createTlsServer(tlsOptions(options.tls), onSocket)
     : createServer({ allowHalfOpen: true }, onSocket);
   server.maxConnections = options.maxConnections;
+  // With TLS these are the connections below it, so that those whose handshake never ends are known too.
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   // A handshake that fails is the client's affair; the listener goes on.
-  server.on('tlsClientError', () => options.log.warn('tls refused', { door: options.name }));
+  server.on('tlsClientError', (_error: Error, socket: Socket) => {
+    options.log.warn('tls refused', { door: options.name });
+    socket.destroy();
+  });
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -142,6 +146,7 @@ function errorCode(error: Error): string {
 function tlsOptions(tls: NonNullable<Hl7ListenerOptions['tls']>) {
   return {
     allowHalfOpen: true,
+    handshakeTimeout: 10_000,
     cert: readPem(tls.certFile),
     key: readPem(tls.keyFile),
     minVersion: 'TLSv1.2' as const,

@@ -163,7 +163,11 @@ interface Parts extends Group {
 function factsOf(parts: Parts): OrderFacts {
   const { orc, obr, rest, patient, ipc, zds, options } = parts;
   const first = (...texts: (string | undefined)[]): string => texts.find((t) => t !== undefined && t !== '') ?? '';
+  const priority = priorityOf(
+    first(rest.find((x) => x.id === 'TQ1')?.text(9), orc?.text(7, 6), obr?.text(27, 6), obr?.text(5)),
+  );
   return {
+    ...(priority === undefined ? {} : { priority }),
     placer: first(orc?.text(2), obr?.text(2)),
     filler: first(obr?.text(3), orc?.text(3)),
     accession: accessionOf(parts, options),
@@ -172,9 +176,6 @@ function factsOf(parts: Parts): OrderFacts {
     step: first(ipc?.text(4), obr?.text(20)),
     procedure: { code: obr?.text(4, 1) ?? '', text: obr?.text(4, 2) ?? '', scheme: obr?.text(4, 3) ?? '' },
     modality: first(ipc?.text(5), obr?.text(24)),
-    priority: priorityOf(
-      first(rest.find((s) => s.id === 'TQ1')?.text(9), orc?.text(7, 6), obr?.text(27, 6), obr?.text(5)),
-    ),
     patient,
   };
 }
@@ -206,7 +207,8 @@ function studyUidOf(ipc: Hl7Segment | undefined, zds: Hl7Segment | undefined, re
 }
 
 /** HL7 table 0485 and its forebears: STAT, ASAP and what is timed, routine. */
-function priorityOf(text: string): OrderPriority {
+function priorityOf(text: string): OrderPriority | undefined {
+  if (text === '') return undefined;
   if (/^(S|ST|STAT)$/i.test(text)) return 0;
   if (/^(A|P|T|TS\d*|TM\d*|TH\d*|ASAP|U|URGENT)$/i.test(text)) return 1;
   return 2;

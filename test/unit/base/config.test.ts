@@ -35,6 +35,29 @@ describe('the configuration', () => {
     expect(parseConfig('http: {host: 0.0.0.0, trustedNetwork: true}', 'f', '/').http.host).toBe('0.0.0.0');
   });
 
+  it('refuses an HL7 listener that others can reach, unless it asks for client certificates', () => {
+    const listener = (tls: string): string => `hl7: {listeners: [{name: ris, host: 0.0.0.0, port: 2575${tls}}]}`;
+    const files = 'certFile: c.pem, keyFile: k.pem';
+    expect(refusal(listener('')).code).toBe('listen-refused');
+    expect(refusal(listener(`, tls: {${files}}`)).code).toBe('listen-refused');
+    const config = parseConfig(listener(`, tls: {${files}, clientCaFile: ca.pem}`), 'f', '/site');
+    expect(config.hl7.listeners[0]!.tls).toEqual({
+      certFile: '/site/c.pem',
+      keyFile: '/site/k.pem',
+      clientCaFile: '/site/ca.pem',
+    });
+    expect(parseConfig(`${listener('')}\nhttp: {trustedNetwork: true}`, 'f', '/').hl7.listeners).toHaveLength(1);
+    expect(parseConfig('', 'f', '/').hl7.listeners).toEqual([]);
+  });
+
+  it('refuses an address that is not of its kind of destination', () => {
+    const at = (kind: string, url: string): string => `destinations: [{name: a, kind: ${kind}, url: "${url}"}]`;
+    expect(refusal(at('hl7', 'http://ris.example')).message).toContain('is no address for hl7');
+    expect(refusal(at('hl7', 'mllp://ris.example')).code).toBe('config-invalid');
+    expect(refusal(at('fhir', 'mllp://ehr.example:1')).code).toBe('config-invalid');
+    expect(parseConfig(at('hl7', 'mllps://ris.example:2576'), 'f', '/').destinations).toHaveLength(1);
+  });
+
   it('refuses two destinations of one name', () => {
     const text =
       'destinations:\n  - {name: pacs, kind: dicomweb, url: "http://a"}\n  - {name: pacs, kind: fhir, url: "http://b"}\n';

@@ -7,6 +7,9 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PlumblineError } from '../../../src/base/index.ts';
 import { openHl7Listener, type Hl7Door, type Hl7ListenerOptions } from '../../../src/doors/hl7/index.ts';
+import { makeDestination, type DeliverContent } from '../../../src/delivery/index.ts';
+import { encodeOru } from '../../../src/outputs/index.ts';
+import { sampleInput } from '../../builders/encodings.ts';
 import { answered, doorDefaults, orm, testDoor, type TestDoor } from '../../builders/hl7.ts';
 import { ask, dial, frame } from '../../builders/hl7-receiver.ts';
 
@@ -195,6 +198,22 @@ describe.skipIf(!openssl())('the listener over TLS', () => {
     // Whoever does not speak TLS is not understood, and the listener goes on.
     expect(await ask(await dial(port), [frame(orm())], 1)).toEqual([]);
     expect(codes(await dialTls(known))).toEqual(['AA T1']);
+  });
+
+  it('takes a report of ours over TLS, and only from a listener whose authority we know', async () => {
+    const file = certificates();
+    const { port } = await listen({ tls: { certFile: file('server.pem'), keyFile: file('server.key') } });
+    const common = { name: 'ris', kind: 'hl7', fhirVersion: 'R4', timeoutSeconds: 2 } as const;
+    const url = `mllps://localhost:${port}`;
+    const content = { oru: async () => encodeOru(sampleInput(), '2.5.1') } as unknown as DeliverContent;
+    const known = makeDestination({ ...common, url, caFile: file('ca.pem') });
+    await known.deliver(content, AbortSignal.timeout(5000));
+    const [kept] = await store.db.all<{ type: string }>('SELECT type FROM hl7_messages');
+    expect(kept!.type).toBe('ORU^R01^ORU_R01');
+    const unknown = makeDestination({ ...common, url });
+    await expect(unknown.deliver(content, AbortSignal.timeout(5000))).rejects.toMatchObject({
+      code: 'peer-unreachable',
+    });
   });
 
   it('names a certificate file that is not there', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseMessage, type Hl7Message } from '../../../src/hl7/index.ts';
@@ -121,6 +122,32 @@ function extracted(name: string, message: Hl7Message, acts: readonly OrderAct[])
   };
   return facts[name]?.();
 }
+
+describe('any bytes', () => {
+  it(
+    'get answers of the protocol or none, never an exception, and a good message after them is taken',
+    { timeout: 60_000 },
+    async () => {
+      const good = Buffer.from(orm({ id: 'G1', studyUid: '1.2.3', born: '19610412', sex: 'F', priority: 'S' }));
+      const marks = Buffer.from('|^~\\&\r\n\x00\x0b\x1cMSHPIDOBRORC');
+      const byte = fc.oneof(fc.constantFrom(...marks), fc.nat(255));
+      const edit = fc.tuple(fc.nat(good.length), fc.nat(6), fc.uint8Array({ maxLength: 6 }), byte);
+      await fc.assert(
+        fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 5 }), async (edits) => {
+          let bytes: Buffer = good;
+          for (const [at, cut, insert, one] of edits)
+            bytes = Buffer.concat([bytes.subarray(0, at), insert, Uint8Array.of(one), bytes.subarray(at + cut)]);
+          for (const answer of await door.take(bytes)) {
+            expect(answered(answer).code).toMatch(/^A[AER]$/);
+            expect(answer.startsWith('MSH')).toBe(true);
+          }
+        }),
+        { numRuns: 150 },
+      );
+      expect(answered((await door.take(orm({ id: 'G2' })))[0]!)).toMatchObject({ code: 'AA', controlId: 'G2' });
+    },
+  );
+});
 
 describe('a message', () => {
   it('that comes again gets the answer that it got, though its time is new', async () => {

@@ -212,6 +212,15 @@ describe('studies and orders', () => {
     expect(effects).toEqual([{ studyUid: uid('1'), kind: 'urgent', priority: 0, reason: 'its order' }]);
   });
 
+  it('an update that leaves fields empty keeps them, and a number that is added reopens nothing', async () => {
+    await say({ priority: 'S', filler: '' });
+    await say({ control: 'XO', filler: '', accession: 'ACC1' });
+    await say({ control: 'CA', filler: '', accession: '' });
+    await say({ control: 'NA', filler: 'FI5', accession: '' });
+    const rows = await store.db.all('SELECT filler, accession, priority, state FROM orders');
+    expect(rows).toEqual([{ filler: 'FI5', accession: 'ACC1', priority: 0, state: 'cancelled' }]);
+  });
+
   it('what could not be done to work is told again', async () => {
     await arrive();
     const fails = await openStudies({
