@@ -33,6 +33,9 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   });
   // A slow STOW of a large study takes longer than Node's 300 s; the door has its own idle time.
   server.requestTimeout = 0;
+  // With Node's 5 s a sender that pauses finds its connection closed under its next request, the more so while this
+  // thread is busy; proxies keep theirs for 60 s.
+  server.keepAliveTimeout = 65_000;
   rooms.start();
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
