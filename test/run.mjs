@@ -51,6 +51,11 @@ try {
   process.stdout.write(`the runner left no report: ${e.message}\n`);
   ok = false;
 }
+// A file whose set-up failed has no failed test of its own, only tests that never ran.
+const broken = (counts.testResults ?? []).filter(
+  (file) => file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed'),
+).length;
+const failed = counts.numFailedTests + broken;
 rmSync(dirname(report), { recursive: true, force: true });
 const skipped = (counts.testResults ?? []).flatMap((file) =>
   file.assertionResults
@@ -63,6 +68,6 @@ if (skipped.length > 0) {
   );
 }
 process.stdout.write(
-  `\n${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${counts.numPendingTests} skipped\n`,
+  `\n${counts.numPassedTests} passed, ${failed} failed, ${counts.numPendingTests} skipped\n`,
 );
-process.exit(ok && counts.numFailedTests === 0 ? 0 : 1);
+process.exit(ok && failed === 0 ? 0 : 1);

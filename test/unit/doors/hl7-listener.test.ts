@@ -206,7 +206,7 @@ describe.skipIf(!openssl())('the listener over TLS', () => {
     const common = { name: 'ris', kind: 'hl7', fhirVersion: 'R4', timeoutSeconds: 2 } as const;
     const url = `mllps://localhost:${port}`;
     const content = { oru: async () => encodeOru(sampleInput(), '2.5.1') } as unknown as DeliverContent;
-    const known = makeDestination({ ...common, url, caFile: file('ca.pem') });
+    const known = makeDestination({ ...common, url, tls: { caFile: file('ca.pem') } });
     await known.deliver(content, AbortSignal.timeout(5000));
     const [kept] = await store.db.all<{ type: string }>('SELECT type FROM hl7_messages');
     expect(kept!.type).toBe('ORU^R01^ORU_R01');
