@@ -67,7 +67,5 @@ if (skipped.length > 0) {
     `\nSkipped, because a peer or the shared data are not here (the list of peers stands above):\n${skipped.join('\n')}\n`,
   );
 }
-process.stdout.write(
-  `\n${counts.numPassedTests} passed, ${failed} failed, ${counts.numPendingTests} skipped\n`,
-);
+process.stdout.write(`\n${counts.numPassedTests} passed, ${failed} failed, ${counts.numPendingTests} skipped\n`);
 process.exit(ok && failed === 0 ? 0 : 1);
