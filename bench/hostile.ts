@@ -1,7 +1,7 @@
 /**
  * Every damaged or hostile file of the test data through the whole program: `node bench/hostile.ts [--only TEXT]`.
  *
- * Each of `dicom-broken` by `plumbline run`, alone in a folder beside one good study, and by STOW-RS into one running
+ * Each of `dicom-broken` by `plumbline run`, beside a good study, and by STOW-RS into one running
  * gateway, each followed by a good study; each of `dicom-charset` by `plumbline run` into SEG, SR, FHIR and page; each of
  * `dicom/transfer-syntax` decoded. One row a file: what the index asks, what was answered, what is on disk afterwards.
  * Written to conformance/hostile-input.md. Exit code 1 where an answer is worse than asked.
@@ -19,12 +19,16 @@ async function main(): Promise<void> {
   const only = process.argv[process.argv.indexOf('--only') + 1];
   const filter = process.argv.includes('--only') && only !== undefined ? only : '';
   const cases = brokenCases().filter((c) => c.file.includes(filter));
-  const [served, ran] = await Promise.all([byGateway(cases), byRun(cases)]);
+  const [served, ran, charsets, syntaxes] = await Promise.all([
+    byGateway(cases),
+    byRun(cases),
+    filter === '' ? charsetRows() : [],
+    filter === '' ? syntaxRows() : [],
+  ]);
   const broken = cases.map((c) => {
     const [run, gateway] = [ran.get(c.file)!, served.answers.get(c.file)!];
     return { case: c, run, gateway, verdicts: [judgeRun(c, run), judgeGateway(c, gateway)] as const };
   });
-  const [charsets, syntaxes] = filter === '' ? [await charsetRows(), await syntaxRows()] : [[], []];
 
   const worse = [
     ...broken.flatMap((b) => b.verdicts.filter((v) => v.worse).map((v) => `${b.case.file}: ${v.worse}`)),
@@ -47,7 +51,7 @@ function head(peakMb: number): string[] {
   return `# Hostile input: what each file asks, and what it gets
 
 Printed by \`node bench/hostile.ts\`, which ends with 1 where an answer is worse than asked. Each file goes into the program
-twice: by \`plumbline run\`, alone in a folder beside one good study, and by STOW-RS into one running gateway, each followed by
+twice: by \`plumbline run\`, beside a good study, and by STOW-RS into one running gateway, each followed by
 a good study. Every good study was read to its end, the gateway lived through all of it (peak memory of its process
 ${peakMb} MiB), and nothing half-written was left in its store.
 

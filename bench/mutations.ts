@@ -31,9 +31,10 @@ function head(dicom: readonly DicomRow[], fhir: readonly FhirRow[]): string[] {
 
 Printed by \`node bench/mutations.ts\`. Each defect is one change of what the encoders wrote for one draft, made without any
 check; everything else of the object is as it was, and without the change nobody objects. Of ${dicom.length} defects of SEG and SR
-${silent} pass dciodvfy, dcentvfy and dsrdump together; of ${fhir.length} of FHIR Bundles ${unseen} pass the HAPI validator, which does not look behind
+${silent} pass dciodvfy, dcentvfy and dsrdump together; of ${fhir.length} FHIR Bundles
+(43 defects in the versions that can have them) ${unseen} pass the HAPI validator, which does not look behind
 references. What leaves Plumbline passes its own checks first ([docs/consistency.md](../docs/consistency.md)): the last column names those that
-hold the delivery. The same defects are a test [test: test/unit/outputs/consistency-defects.test.ts › FHIR \$version \$id \$what].
+hold the delivery. The same defects are a test [test: test/unit/outputs/consistency-defects.test.ts › FHIR $version $id $what].
 
 E: an error, or the object is refused. A dot: accepted. *harmless*: legal, and no reader loses anything.
 `.split('\n');

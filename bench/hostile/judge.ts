@@ -102,6 +102,7 @@ export function judgeGateway(c: Case, answer: GatewayAnswer): Verdict {
   const said = `by STOW-RS ${answer.status} ${answer.failure}, then ${answer.outcome} ${answer.code}`;
   const verdict = judge(c, answer.outcome, said);
   if (verdict.worse) return verdict;
+  if (answer.left.includes('PREAMBLE')) return { worse: `${c.file}: served with what its sender put before DICM` };
   if (answer.code === 'internal' || answer.code === 'inconsistent') return { worse: said };
   if (answer.outcome !== 'refused') return answer.status === 200 ? verdict : { worse: said };
   if (answer.left !== 'nothing') return { worse: `${said}; on disk: ${answer.left}` };

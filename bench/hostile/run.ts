@@ -1,5 +1,7 @@
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { PlumblineError } from '../../src/base/index.ts';
+import { inspectPart10 } from '../../src/dicom/index.ts';
 import { plumbline, tempFolder } from '../../test/builders/program.ts';
 import { sharedPath } from '../../test/peers/index.ts';
 import { goodStudy } from './good.ts';
@@ -11,39 +13,73 @@ interface Line {
   readonly status?: 'done' | 'failed';
   readonly reason?: { readonly code: string };
   readonly refused?: readonly { readonly file: string; readonly code: string }[];
-  readonly otherFiles?: number;
 }
 
-/** Each file by `plumbline run`, two at a time; beside it a good study, and the file that must have come before it. */
+/** Files that belong to one study are asked about one by one, after the one that must come first. */
+const alone = new Set(['duplicate-1.dcm', 'duplicate-2.dcm', 'study-of-two-patients.dcm']);
+const first = 'duplicate-1.dcm';
+
+/**
+ * Every file by `plumbline run`, beside a good study for each: twelve at a time, and again one by one where such a run
+ * did not come to its end, so that one file cannot hide behind another.
+ */
 export async function byRun(cases: readonly Case[]): Promise<Map<string, RunAnswer>> {
+  const together = cases.filter((c) => !alone.has(c.file)).map((c) => c.file);
+  const groups = [
+    ...Array.from({ length: Math.ceil(together.length / 12) }, (_, i) => together.slice(i * 12, (i + 1) * 12)),
+    ...cases.filter((c) => alone.has(c.file)).map((c) => [c.file]),
+  ];
   const answers = new Map<string, RunAnswer>();
-  const todo = [...cases];
   const work = async (): Promise<void> => {
-    for (let c = todo.shift(); c; c = todo.shift()) answers.set(c.file, await runOne(c.file));
+    for (let files = groups.shift(); files; files = groups.shift()) {
+      const said = await runTogether(files);
+      if (!said && files.length > 1) groups.push(...files.map((f) => [f]));
+      for (const f of files) {
+        const ended = { outcome: 'refused', code: 'the run did not end', good: false, left: 'nothing' } as const;
+        answers.set(f, said?.get(f) ?? ended);
+      }
+    }
   };
   await Promise.all([work(), work()]);
   return answers;
 }
 
-async function runOne(file: string): Promise<RunAnswer> {
+/** @returns undefined where the run did not come to its end */
+async function runTogether(files: readonly string[]): Promise<Map<string, RunAnswer> | undefined> {
   const [input, out] = [tempFolder('hostile-in'), tempFolder('hostile-out')];
-  const good = goodStudy(0);
-  copyFileSync(sharedPath('data/dicom-broken', file), join(input, file));
-  writeFileSync(join(input, 'good.dcm'), good.bytes);
-  if (file === 'duplicate-2.dcm' || file === 'study-of-two-patients.dcm')
-    copyFileSync(sharedPath('data/dicom-broken/duplicate-1.dcm'), join(input, 'a-duplicate-1.dcm'));
+  for (const [i, file] of files.entries()) {
+    mkdirSync(join(input, file));
+    copyFileSync(sharedPath('data/dicom-broken', file), join(input, file, file));
+    writeFileSync(join(input, file, 'good.dcm'), goodStudy(i).bytes);
+    if (alone.has(file) && file !== first) copyFileSync(sharedPath('data/dicom-broken', first), join(input, first));
+  }
   const ended = await plumbline(['run', input, '--out', out, '--json', '--bundle', 'plumbline-tiny']);
   const lines = ended.stdout.split('\n').filter((l) => l !== '').map((l) => JSON.parse(l) as Line); // prettier-ignore
-  const end = lines.find((l) => l.event === 'end');
-  const studies = lines.filter((l) => l.event === 'study');
-  const own = studies.find((s) => s.studyUid !== good.studyUid);
-  const beside = studies.find((s) => s.studyUid === good.studyUid);
-  const refused = end?.refused?.find((r) => basename(r.file) === file);
-  const left = own && readdirSync(join(out, own.studyUid!)).sort().join(' ');
+  const whole = lines.some((l) => l.event === 'end');
+  const answers = files.map((file, i): [string, RunAnswer] => [file, answerOf(file, i, lines, out)]);
   for (const folder of [input, out]) rmSync(folder, { recursive: true, force: true });
-  const answer = { good: beside?.status === 'done' && end !== undefined, left: left ?? 'nothing' };
-  if (!end) return { ...answer, outcome: 'refused', code: `ended with ${ended.code ?? ended.signal}` };
+  return whole ? new Map(answers) : undefined;
+}
+
+function answerOf(file: string, i: number, lines: readonly Line[], out: string): RunAnswer {
+  const of = (uid: string | undefined) => lines.find((l) => l.event === 'study' && l.studyUid === uid);
+  const refused = lines.find((l) => l.event === 'end')?.refused?.find((r) => basename(r.file) === file);
+  const studyUid = studyOf(file);
+  const own = of(studyUid);
+  const folder = join(out, studyUid ?? 'none');
+  const left = !refused && existsSync(folder) ? readdirSync(folder).sort().join(' ') : 'nothing';
+  const answer = { good: of(goodStudy(i).studyUid)?.status === 'done', left };
   if (refused) return { ...answer, outcome: 'refused', code: refused.code };
   if (!own) return { ...answer, outcome: 'passed over', code: '' };
   return { ...answer, outcome: own.status === 'done' ? 'done' : 'held', code: own.reason?.code ?? '' };
+}
+
+/** The study that a file says it belongs to; none where it cannot be read. */
+function studyOf(file: string): string | undefined {
+  try {
+    return inspectPart10(readFileSync(sharedPath('data/dicom-broken', file)), { undecodable: 'mark' }).studyUid;
+  } catch (thrown) {
+    if (thrown instanceof PlumblineError) return undefined;
+    throw thrown;
+  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { asPlumblineError } from '../../src/base/index.ts';
 import { inspectPart10, readFrames } from '../../src/dicom/index.ts';
@@ -30,33 +30,36 @@ function indexed(folder: string): Indexed[] {
 
 // — character sets —
 
-/** Each file a study of its own, all in one run; the names in what was written. */
+/** Every file in one run, asked to be segmented; the names in what was written. */
 export async function charsetRows(): Promise<Row[]> {
   const [input, out] = [tempFolder('charset-in'), tempFolder('charset-out')];
   const files = indexed('dicom-charset/');
+  for (const f of files) copyFileSync(sharedPath('data', f.path), join(input, basename(f.path)));
+  const args = ['--bundle', 'plumbline-tiny', '--task', 'segment', '--target', 'liver lesion'];
+  const { stdout } = await plumbline(['run', input, '--out', out, '--json', ...args]);
+  const lines = stdout.split('\n').filter((l) => l !== '').map((l) => JSON.parse(l) as RunLine); // prettier-ignore
   const rows: Row[] = [];
-  for (const f of files) {
-    // One folder a file: some share their UIDs.
-    const folder = join(input, basename(f.path));
-    mkdirSync(folder);
-    copyFileSync(sharedPath('data', f.path), join(folder, 'a.dcm'));
-    const target = join(out, basename(f.path));
-    const args = ['--bundle', 'plumbline-tiny', '--task', 'segment', '--target', 'liver lesion'];
-    const ended = await plumbline(['run', folder, '--out', target, '--json', ...args]);
-    rows.push(await charsetRow(f, target, ended.stdout));
-  }
+  for (const f of files) rows.push(await charsetRow(f, out, lines));
   for (const folder of [input, out]) rmSync(folder, { recursive: true, force: true });
   return rows;
 }
 
-async function charsetRow(f: Indexed, out: string, stdout: string): Promise<Row> {
+interface RunLine {
+  readonly studyUid?: string;
+  readonly reason?: { readonly code: string };
+  readonly refused?: readonly { readonly file: string; readonly code: string }[];
+}
+
+async function charsetRow(f: Indexed, out: string, lines: readonly RunLine[]): Promise<Row> {
   const file = basename(f.path);
   const wanted = f.expected_text?.PatientName;
   const asked = wanted ?? f.expected_text?.note ?? 'see the index';
-  const study = existsSync(out) ? readdirSync(out)[0] : undefined;
-  const dir = study === undefined ? undefined : join(out, study);
-  if (!dir || !existsSync(join(dir, 'sr-1.dcm'))) {
-    const code = /"code":"([a-z-]+)"/.exec(stdout)?.[1] ?? 'passed over';
+  const bytes = readFileSync(sharedPath('data', f.path));
+  const dir = join(out, studyOf(bytes) ?? 'none');
+  if (!existsSync(join(dir, 'sr-1.dcm'))) {
+    const refused = lines.flatMap((l) => l.refused ?? []).find((r) => basename(r.file) === file)?.code;
+    const failed = lines.find((l) => l.studyUid !== undefined && l.studyUid === studyOf(bytes))?.reason?.code;
+    const code = refused ?? failed ?? 'no image, nothing to read';
     const worse = wanted === undefined ? {} : { worse: `${wanted} asked, ${code}` };
     return { file, asked, answered: `held: ${code}`, ...worse };
   }
@@ -75,6 +78,15 @@ async function charsetRow(f: Indexed, out: string, stdout: string): Promise<Row>
   return wrong.length === 0
     ? { file, asked, answered: `that name in ${parts.map(([name]) => name).join(', ')}` }
     : { file, asked, answered: `another in ${wrong.join(', ')}`, worse: `${wrong.join(', ')}: "${names.join('" "')}"` };
+}
+
+function studyOf(bytes: Uint8Array): string | undefined {
+  try {
+    return inspectPart10(bytes, { undecodable: 'mark' }).studyUid;
+  } catch (thrown) {
+    asPlumblineError(thrown);
+    return undefined; // passed over by the run, which names it
+  }
 }
 
 /** As pages and FHIR show a name of DICOM: family, then the rest. */

@@ -7,7 +7,7 @@ import { sendMultipart, sendStream } from './multipart.ts';
 import { pathOf } from './resources.ts';
 
 /**
- * Instances as they were stored, byte for byte (PS3.18 10.4). Nothing is transcoded: where a client asks for one
+ * Instances as they were stored, byte for byte but for the preamble (PS3.18 10.4). Nothing is transcoded: where a client asks for one
  * transfer syntax it gets the instances that are in it, and 206 where others are left out.
  * Without a transfer-syntax parameter the stored one is given, as by `*`.
  * @throws PlumblineError not-acceptable
@@ -52,7 +52,7 @@ function part(blobs: Blobs, instance: StoredInstance, root: string): Parameters<
     type: `application/dicom; transfer-syntax=${ref.transferSyntax}`,
     location: root + pathOf(instance),
     bytes: ref.bytes,
-    content: () => blobs.stream(ref.digest),
+    content: () => withoutPreamble(blobs.stream(ref.digest)),
   };
 }
 
@@ -62,5 +62,19 @@ async function sendFile(blobs: Blobs, { ref }: StoredInstance, req: Request, res
   res.set('Content-Type', `application/dicom; transfer-syntax=${ref.transferSyntax}`);
   res.set('Content-Disposition', `attachment; filename="${ref.instanceUid}.dcm"`);
   res.set('Content-Length', String(ref.bytes));
-  await sendStream(res, blobs.stream(ref.digest));
+  await sendStream(res, withoutPreamble(blobs.stream(ref.digest)));
+}
+
+/**
+ * The file with 128 zero bytes before DICM: a sender may have made it a program or a page as well (CVE-2019-11687), and
+ * no reader of DICOM needs what stands there (PS3.10 7.1).
+ */
+async function* withoutPreamble(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let passed = 0;
+  for await (const chunk of file) {
+    const own = passed < 128 ? Uint8Array.from(chunk) : chunk;
+    if (passed < 128) own.fill(0, 0, 128 - passed);
+    passed += chunk.length;
+    yield own;
+  }
 }

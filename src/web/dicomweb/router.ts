@@ -44,6 +44,11 @@ export function dicomwebRouter(options: DicomwebOptions): Router {
     async (req, res) =>
       send(await namedInstance(studies, req), req, res);
 
+  // What senders put into a file is never taken for a page or a program.
+  router.use((_req, res, next) => {
+    res.set('X-Content-Type-Options', 'nosniff');
+    next();
+  });
   router.get('/studies', search('study'));
   router.get(['/series', '/studies/:study/series'], search('series'));
   router.get(
