@@ -27,7 +27,8 @@ const maxCommandBytes = 64 * 1024;
 /**
  * Whole PDUs from a socket, one at a time: the next is read when the last has been dealt with, so a slow store slows
  * the sender. A length that no honest peer announces is refused before its bytes are waited for, so a connection never
- * holds more than one PDU. Only time spent waiting for the peer counts. Ends where the peer ends between two PDUs.
+ * holds more than one PDU; its bytes are good until the next is asked for. Only time spent waiting for the peer
+ * counts. Ends where the peer ends between two PDUs.
  * @throws PlumblineError association-invalid (type, length), sender-slow, sender-gone
  */
 export async function* readPdus(socket: Socket, limits: PduLimits): AsyncGenerator<Buffer, void, undefined> {
@@ -66,6 +67,13 @@ function createInput(socket: Socket): Input {
   const chunks = socket.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   let parts: Buffer[] = [];
   let held = 0;
+  let large: Buffer = Buffer.alloc(0);
+  /** Parts of a command are held by the library until it is whole, and are smaller than what is used again. */
+  const room = (bytes: number): Buffer => {
+    if (bytes <= maxCommandBytes) return Buffer.allocUnsafe(bytes);
+    if (large.length < bytes) large = Buffer.allocUnsafeSlow(bytes);
+    return large.subarray(0, bytes);
+  };
   const peek = (bytes: number): Buffer => {
     if (parts[0]!.length < bytes) parts = [Buffer.concat(parts)];
     return parts[0]!.subarray(0, bytes);
@@ -83,10 +91,17 @@ function createInput(socket: Socket): Input {
     },
     peek,
     take: (bytes) => {
-      const taken = peek(bytes);
-      const rest = parts[0]!.subarray(bytes);
-      parts.splice(0, 1, ...(rest.length > 0 ? [rest] : []));
       held -= bytes;
+      const whole = parts[0]!.length >= bytes;
+      // New memory for each large PDU would keep the collector busy for most of the time that a store takes.
+      const taken = whole ? parts[0]!.subarray(0, bytes) : room(bytes);
+      for (let at = 0; at < bytes;) {
+        const part = parts[0]!;
+        const used = whole ? bytes : part.copy(taken, at);
+        at += used;
+        if (used < part.length) parts[0] = part.subarray(used);
+        else parts.shift();
+      }
       return taken;
     },
   };
