@@ -20,13 +20,19 @@ export function checkElement(tag: string, { vr, Value, InlineBinary }: DicomElem
  * Every element of a data set as it was read, items of sequences too, that its representation does not allow, in words:
  * what another program wrote, or what ours would write wrongly, is measured by the rules of the writer.
  */
-export function illegalValues(dataset: DicomJson): string[] {
+export function illegalValues(dataset: DicomJson, legal = new Set<string>()): string[] {
   return Object.entries(dataset).flatMap(([tag, element]) => {
-    if (element.vr === 'SQ') return (element.Value ?? []).flatMap((item) => illegalValues(item as DicomJson));
+    const { vr, Value } = element;
+    if (vr === 'SQ') return (Value ?? []).flatMap((item) => illegalValues(item as DicomJson, legal));
+    // Thousands of frames say the same: each value is checked once. A number of fixed size that was read is one.
+    if (fixedBytes[vr] !== undefined && Value?.every((v) => typeof v === 'number')) return [];
+    const said = `${vr} ${JSON.stringify(Value ?? element.InlineBinary)}`;
+    if (legal.has(said)) return [];
     try {
-      const values = element.Value?.map((v) => (typeof v === 'number' ? plainNumber(element.vr, v) : v));
-      checkElement(tag, values === undefined ? element : { vr: element.vr, Value: values });
-      if (values !== undefined) checkLength(tag, element.vr, values);
+      const values = Value?.map((v) => (typeof v === 'number' ? plainNumber(vr, v) : v));
+      checkElement(tag, values === undefined ? element : { vr, Value: values });
+      if (values !== undefined) checkLength(tag, vr, values);
+      legal.add(said);
       return [];
     } catch (thrown) {
       if (thrown instanceof PlumblineError) return [thrown.message];
