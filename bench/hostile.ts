@@ -94,7 +94,8 @@ function brokenTable(rows: readonly BrokenRow[]): string[] {
 }
 
 const charsetNote = `Names as pydicom reads them in SEG and SR, as the FHIR Bundle and the report page show them, beside the text that the index
-expects. Each file was asked to be segmented, so that there is a SEG.`;
+expects. Each file was given a ramp of 32 x 32 for its blank or tiny picture, its text untouched, and asked to be segmented, so that
+there is a SEG. Files without a picture are proved on reading [test: test/unit/dicom/charset.test.ts › $path gives the names of the index].`;
 const syntaxNote = `\`digest\` means: the stored values are those of the index, byte for byte. Lossy streams whose decoders round differently
 are compared with a second decoder [test: test/unit/imaging/decode.test.ts › JPEG of 12 bits is within 1 of DCMTK].`;
 
