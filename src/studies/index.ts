@@ -5,3 +5,4 @@ export type * from './types.ts';
 export { openStudies, type StudiesOptions } from './open.ts';
 export { inputDigestOf } from './snapshot.ts';
 export { summaryOf, summaryTags } from './summary.ts';
+export { contradict } from './gate-rows.ts';
