@@ -7,3 +7,4 @@ export { urgencyOf } from './orders.ts';
 export { openStudies, type StudiesOptions } from './open.ts';
 export { inputDigestOf } from './snapshot.ts';
 export { summaryOf, summaryTags } from './summary.ts';
+export { contradict } from './gate-rows.ts';

@@ -6,6 +6,7 @@ import { demoStudies } from '../../src/cli/demo/studies.ts';
 import { summarySchema, type Summary } from '../../src/findings/index.ts';
 import { dciodvfyErrors, missing, peers, runPeer, sharedPath } from '../peers/index.ts';
 import { startHapi, type Hapi } from '../peers/hapi.ts';
+import { makeImage } from '../builders/dicom.ts';
 import { copyRealStudies, realStudies } from '../builders/real-studies.ts';
 import { plumbline, tempFolder, type Ended } from '../builders/program.ts';
 
@@ -111,6 +112,19 @@ describe('plumbline run', () => {
     expect(readdirSync(failed[0]!.folder)).toEqual(['summary.json']);
     expect(schemaProblems(summarySchema, failed[0]!.summary)).toEqual([]);
     expect(ended.stdout).toContain('1 of 2 studies done');
+  });
+
+  it('does not read a study that names two patients, as the gateway holds it', async () => {
+    const [input, out] = [tempFolder('in'), tempFolder('out')];
+    for (const [i, PatientID] of ['P1', 'P2'].entries())
+      writeFileSync(join(input, `${i}.dcm`), makeImage({ instance: i + 1, attributes: { PatientID } }));
+    const ended = await plumbline(['run', input, '--out', out]);
+    expect(ended.code).toBe(5);
+    const [{ summary } = { summary: undefined }] = summaries(out);
+    expect(summary?.reason).toMatchObject({
+      code: 'patient-contradiction',
+      message: expect.stringContaining('"P2"') as string,
+    });
   });
 
   it('asks the bundle and task of the command line', async () => {

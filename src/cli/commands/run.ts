@@ -12,7 +12,7 @@ import {
 import { text } from '../../dicom/index.ts';
 import { makeSummary, type Summary } from '../../findings/index.ts';
 import { foundText, openReading, type Reading } from '../../server/index.ts';
-import { inputDigestOf } from '../../studies/index.ts';
+import { contradict, inputDigestOf } from '../../studies/index.ts';
 import {
   decideRoutes,
   defaultPolicy,
@@ -111,6 +111,16 @@ interface StudyJob {
 /** One study: all its drafts, or a summary with the reason. @returns whether all of it was done */
 async function readStudyFolder(job: StudyJob): Promise<boolean> {
   const folder = join(job.options.out, job.studyUid);
+  const patients = job.instances.map(({ attributes }) => ({
+    patientId: text(attributes, 'PatientID'),
+    issuer: text(attributes, 'IssuerOfPatientID'),
+    instances: 1,
+  }));
+  if (contradict(patients)) {
+    const named = [...new Set(patients.map((p) => `"${p.patientId}"`))].join(', ');
+    const message = `the study names different patients: ${named}`;
+    return fail(job, folder, new PlumblineError('patient-contradiction', message, { where: job.studyUid }));
+  }
   const decisions = decide(job);
   if (decisions.length === 0) {
     const modalities = [...new Set(job.instances.map((i) => text(i.attributes, 'Modality') || 'none'))].join(', ');
