@@ -1,9 +1,9 @@
-// `npm run bench -- NAME`: one bench on the right Node. Names: stow, seg, inference, way; what follows a name is its own.
+// `npm run bench -- NAME`: one bench on the right Node. Names below; what follows a name is its own.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { become, ensureInstalled, findNode, root } from '../src/cli/ensure.mjs';
 
-const names = ['stow', 'seg', 'inference', 'way'];
+const names = ['stow', 'dimse', 'seg', 'inference', 'way', 'hostile', 'mutations'];
 const [name, ...rest] = process.argv.slice(2);
 if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
   process.stderr.write(`npm run bench -- NAME, where NAME is one of: ${names.join(', ')}\n`);
