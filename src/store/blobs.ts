@@ -4,7 +4,7 @@ import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
 import { freeBytes, ignoreMissing, readRange, sizeOrUndefined, syncFolder } from './files.ts';
-import { createLimit, inParallel } from './queue.ts';
+import { createLimit, inParallel } from './limit.ts';
 import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
 import type { Blobs, StagedBlob } from './types.ts';

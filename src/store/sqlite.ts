@@ -3,16 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PlumblineError } from '../base/index.ts';
+import { createGroupCommit, type CommitCounters } from './group-commit.ts';
 import { migrate } from './migrate.ts';
-import { createQueue } from './queue.ts';
 import type { Database, Sql, SqlValue } from './types.ts';
 
 /** What was asked of the disk; tests count on it. */
-export interface DatabaseCounters {
+export interface DatabaseCounters extends CommitCounters {
   /** Statements that ran in transactions. */
   statements: number;
-  /** Commits, each one flush of the log. */
-  transactions: number;
   /** Statements that ran on the reading side. */
   reads: number;
 }
@@ -29,7 +27,7 @@ export interface DatabaseOptions {
 /**
  * Open the SQLite file at `path`, make it where it is missing, and bring its tables up to date.
  *
- * Two connections: writes go one transaction at a time through the first; reads outside a transaction use the second
+ * Two connections: writes go one transaction at a time through the first, those that wait together in one commit; reads outside a transaction use the second
  * and see what is committed, never the half of a transaction that waits for something.
  * @throws PlumblineError store-locked, store-version, store-damaged, disk-full
  */
@@ -59,8 +57,11 @@ function open(path: string, readOnly: boolean, busyMs: number): DatabaseSync {
 }
 
 function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): SqliteDatabase {
-  const counters: DatabaseCounters = { statements: 0, transactions: 0, reads: 0 };
-  const queue = createQueue();
+  const counters: DatabaseCounters = { statements: 0, transactions: 0, commits: 0, reads: 0 };
+  const inGroup = createGroupCommit(
+    { exec: (text) => exec(writer, text, path), isTransaction: () => writer.isTransaction },
+    counters,
+  );
   const inside = new AsyncLocalStorage<{ open: boolean }>();
   const tx = sqlOver(writer, path, () => counters.statements++);
   const read = sqlOver(reader, path, () => counters.reads++);
@@ -72,18 +73,10 @@ function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): Sqli
   };
   const transaction = async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
     outside();
-    return queue(async () => {
-      const life = { open: true };
-      exec(writer, 'BEGIN IMMEDIATE', path);
+    const life = { open: true };
+    return inGroup(async () => {
       try {
-        const result = await inside.run(life, () => work(tx));
-        exec(writer, 'COMMIT', path);
-        counters.transactions++;
-        return result;
-      } catch (e) {
-        // SQLite may have rolled back by itself (disk full); asking again would hide the first error.
-        if (writer.isTransaction) exec(writer, 'ROLLBACK', path);
-        throw e;
+        return await inside.run(life, () => work(tx));
       } finally {
         life.open = false;
       }
@@ -98,7 +91,7 @@ function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): Sqli
       onlyReads(text) ? (outside(), read.get<T>(text, ...params)) : transaction((sql) => sql.get<T>(text, ...params)),
     run: (text, ...params) => transaction((sql) => sql.run(text, ...params)),
     close: async () => {
-      await queue.idle();
+      await inGroup.idle();
       reader.close();
       writer.close();
     },

@@ -3,7 +3,7 @@ import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
 import { diskError, ignoreMissing, moveInto, readRange } from './files.ts';
-import type { createLimit } from './queue.ts';
+import type { createLimit } from './limit.ts';
 import type { StagedBlob } from './types.ts';
 
 /** What was asked of the disk; tests count on it. */

@@ -1,24 +1,3 @@
-/** Runs what it is given one after the other, in the order of asking; a failure is the asker's and stops nobody else. */
-export interface Queue {
-  <T>(work: () => Promise<T>): Promise<T>;
-  /** Resolves when everything asked for so far has ended. */
-  idle(): Promise<void>;
-}
-
-export function createQueue(): Queue {
-  let tail: Promise<unknown> = Promise.resolve();
-  const queue = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = tail.then(work);
-    // The tail only orders; the failure itself reaches the asker through `mine`.
-    tail = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    return mine;
-  };
-  return Object.assign(queue, { idle: async () => void (await tail) });
-}
-
 /** At most `limit` at a time; `enter` resolves when there is room, and its result gives the place back. */
 export function createLimit(limit: number): { enter(): Promise<() => void> } {
   let inside = 0;
