@@ -24,15 +24,7 @@ export function migrate(db: DatabaseSync, path: string, folder: string = migrati
     const seen = db
       .prepare('SELECT number, name, digest FROM migrations ORDER BY number')
       .all() as unknown as Migration[];
-    for (const s of seen) {
-      if (known.find((k) => k.number === s.number)?.digest !== s.digest) {
-        throw new PlumblineError(
-          'store-version',
-          `the database was changed by ${s.name}, which this program does not have`,
-          { where: path },
-        );
-      }
-    }
+    for (const s of seen) refuseUnknown(s, known, path);
     for (const m of known.filter((k) => !seen.some((s) => s.number === k.number))) {
       db.exec(m.text);
       db.prepare('INSERT INTO migrations (number, name, digest) VALUES (?, ?, ?)').run(m.number, m.name, m.digest);
@@ -42,6 +34,25 @@ export function migrate(db: DatabaseSync, path: string, folder: string = migrati
     if (db.isTransaction) db.exec('ROLLBACK');
     throw e;
   }
+}
+
+/** What a newer version did cannot be undone here; what is edited is another table than the one that is there. */
+function refuseUnknown(seen: Migration, known: readonly Migration[], path: string): void {
+  const ours = known.find((k) => k.number === seen.number);
+  if (ours?.digest === seen.digest) return;
+  const newer = seen.number > known.at(-1)!.number;
+  throw new PlumblineError(
+    'store-version',
+    newer
+      ? `a newer version of Plumbline has changed the database (${seen.name}); this one knows ${known.at(-1)!.name} as the last change`
+      : `the database was changed by ${seen.name}, which this program does not have as it was then`,
+    {
+      where: path,
+      remedy: newer
+        ? 'Start the newer version again, or restore the backup that was made before the upgrade (`plumbline restore`).'
+        : 'Install the version again that wrote it, or a newer one; a migration that has run is never edited.',
+    },
+  );
 }
 
 function readMigrations(folder: string): Migration[] {

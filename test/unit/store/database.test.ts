@@ -121,7 +121,11 @@ describe('a database', () => {
 
   it('refuses a database that a newer version has changed', async () => {
     await db.run(`INSERT INTO migrations (number, name, digest) VALUES (9999, '9999-later.sql', 'x')`);
-    await expect(openDatabase(path())).rejects.toMatchObject({ code: 'store-version' });
+    await expect(openDatabase(path())).rejects.toMatchObject({
+      code: 'store-version',
+      message: expect.stringContaining('9999-later.sql') as string,
+      remedy: expect.stringContaining('newer version') as string,
+    });
   });
 
   it('refuses a database made by an edited migration', async () => {
