@@ -18,7 +18,8 @@ export const configSchema = {
     modelsDir: { type: 'string', description: 'Folder of bundles. Default: the ones that come with Plumbline.' },
     mappingsDir: {
       type: 'string',
-      description: 'Folder with routes.json, codes.json, presence.json. Default: the ones that come with Plumbline.',
+      description:
+        'Folder with routes.json and, where they shall differ, codes.json and presence.json. Default: the ones that come with Plumbline.',
     },
     http: {
       type: 'object',

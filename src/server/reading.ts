@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { PlumblineError, type Config, type Site } from '../base/index.ts';
 import { loadMappings, type Mappings } from '../findings/index.ts';
 import { createDecoder, type Decoder } from '../imaging/index.ts';
@@ -29,10 +29,10 @@ export interface Reading {
  */
 export function openReading(config: Config, options: { readonly tempDir?: string } = {}): Reading {
   const modelsDir = config.modelsDir ?? resolve(home, 'models');
-  const mappingsDir = config.mappingsDir ?? resolve(home, 'mappings');
-  const routes = parseRoutes(readText(mappingsDir, 'routes.json'), join(mappingsDir, 'routes.json'));
-  const presence = readJson(mappingsDir, 'presence.json');
-  const mappings = loadMappings(readJson(mappingsDir, 'codes.json'), presence);
+  const routesFile = mappingFile(config, 'routes.json');
+  const routes = parseRoutes(readText(routesFile), routesFile);
+  const presence = readJson(mappingFile(config, 'presence.json'));
+  const mappings = loadMappings(readJson(mappingFile(config, 'codes.json')), presence);
   const decoder = createDecoder({ seconds: config.imaging.decodeSeconds, maxPixels: config.imaging.maxPixels });
   const bundles = new Map<string, Promise<Bundle>>();
   const runtimes = new Map<string, Promise<Runtime>>();
@@ -89,21 +89,32 @@ function siteOf(config: Config): Site {
   };
 }
 
-function readText(dir: string, name: string): string {
+/**
+ * The site's own file, or the one that comes with Plumbline: a site that only routes otherwise need not copy the codes, which
+ * would grow old there. Routes are what a folder is named for, so they are never taken from elsewhere.
+ */
+function mappingFile({ mappingsDir }: Config, name: 'routes.json' | 'codes.json' | 'presence.json'): string {
+  const shipped = resolve(home, 'mappings', name);
+  if (mappingsDir === undefined) return shipped;
+  const own = join(mappingsDir, name);
+  return name === 'routes.json' || existsSync(own) ? own : shipped;
+}
+
+function readText(file: string): string {
   try {
-    return readFileSync(join(dir, name), 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new PlumblineError('config-missing', `cannot read ${name} in ${dir}`, { where: join(dir, name), cause });
+    throw new PlumblineError('config-missing', `cannot read ${file}`, { where: file, cause });
   }
 }
 
-function readJson(dir: string, name: string): unknown {
+function readJson(file: string): unknown {
   try {
-    return JSON.parse(readText(dir, name));
+    return JSON.parse(readText(file));
   } catch (cause) {
     if (cause instanceof PlumblineError) throw cause;
-    throw new PlumblineError('mappings-invalid', `${name} is no JSON: ${(cause as Error).message}`, {
-      where: join(dir, name),
+    throw new PlumblineError('mappings-invalid', `${basename(file)} is no JSON: ${(cause as Error).message}`, {
+      where: file,
       cause,
     });
   }

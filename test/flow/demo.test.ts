@@ -25,3 +25,16 @@ describe('plumbline demo --exit', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 });
+
+describe('plumbline demo --images', () => {
+  it('writes the four studies as DICOM files and starts nothing', async () => {
+    const dir = join(tempFolder('demo'), 'studies');
+    const ended = await plumbline(['demo', '--images', dir]);
+    expect([ended.code, ended.stdout.trim().split('\n')]).toEqual([
+      0,
+      demoStudies().map((s) => `${join(dir, s.kind)}: ${s.title}`),
+    ]);
+    for (const { kind, files } of demoStudies())
+      expect(readdirSync(join(dir, kind)).toSorted()).toEqual(files.map((_, i) => `${i + 1}.dcm`).toSorted());
+  });
+});

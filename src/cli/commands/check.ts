@@ -62,7 +62,7 @@ async function checkReading(config: Config, say: Say): Promise<void> {
   } catch (thrown) {
     return say(false, 'routes and mappings', explainError(asPlumblineError(thrown)));
   }
-  say(true, 'routes', `${reading.routes.rules.length} rules`);
+  say(true, 'routes', `${reading.routes.rules.length} ${reading.routes.rules.length === 1 ? 'rule' : 'rules'}`);
   for (const b of await listBundles(reading.modelsDir))
     if (b.problem) say(false, `bundle ${b.name}`, explainError(b.problem));
   const names = new Set(reading.routes.rules.map((r) => r.then.bundle));

@@ -15,6 +15,7 @@ interface Options {
   readonly dir: string;
   readonly port: number;
   readonly exit?: boolean;
+  readonly images?: string;
 }
 
 /** `plumbline demo`: the whole way on synthetic studies, in plain words. */
@@ -30,8 +31,13 @@ export function demoCommand(): Command {
     )
     .option('--port <number>', 'listen here; a free port where it is taken', Number, 8470)
     .option('--exit', 'end when all is read, instead of staying up for a look')
-    .addHelpText('after', '\nExamples:\n  npm run demo\n  plumbline demo --exit')
+    .option('--images <folder>', 'only write the four studies there, as DICOM files to send by hand')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run demo\n  plumbline demo --exit\n  plumbline demo --images demo-studies',
+    )
     .action(async (options: Options) => {
+      if (options.images !== undefined) return writeImages(options.images);
       const dir = freshFolder(options.dir);
       const gateway = await start(dir, options.port);
       await startModels(gateway);
@@ -47,6 +53,16 @@ export function demoCommand(): Command {
       }
       if (failed > 0) process.exitCode = exitCodes.someFailed;
     });
+}
+
+/** One folder a study, named by its modality; the same names and bytes each time. */
+function writeImages(folder: string): void {
+  for (const { kind, title, files } of demoStudies()) {
+    const dir = join(folder, kind);
+    mkdirSync(dir, { recursive: true });
+    for (const [i, bytes] of files.entries()) writeFileSync(join(dir, `${i + 1}.dcm`), bytes);
+    say(`${dir}: ${title}`);
+  }
 }
 
 const mark = '.plumbline-demo';

@@ -5,6 +5,8 @@ import { ctVolume, demoSeeds, phantom } from './phantoms.ts';
 /** One synthetic study of the demo: what it is, in words, and its Part 10 files. */
 export interface DemoStudy {
   readonly title: string;
+  /** Its modality in small letters; ends up in the patient's number and the UIDs. */
+  readonly kind: string;
   readonly studyUid: string;
   readonly files: readonly Uint8Array[];
 }
@@ -63,7 +65,8 @@ function ctStudy(): DemoStudy {
       AcquisitionNumber: 1,
     });
   });
-  return { title: 'CT abdomen, 12 slices', studyUid: derivedUid('demo', common.kind, 'study'), files };
+  const studyUid = derivedUid('demo', common.kind, 'study');
+  return { title: 'CT abdomen, 12 slices', kind: common.kind, studyUid, files };
 }
 
 function usStudy(): DemoStudy {
@@ -95,7 +98,7 @@ function usStudy(): DemoStudy {
     PatientOrientation: [],
     LossyImageCompression: '00',
   });
-  return { title: 'ultrasound, one image', studyUid: derivedUid('demo', common.kind, 'study'), files: [file] };
+  return one(common, 'ultrasound, one image', file);
 }
 
 function dxStudy(): DemoStudy {
@@ -131,7 +134,7 @@ function dxStudy(): DemoStudy {
     AcquisitionContextSequence: [],
     AnatomicRegionSequence: [dataset({ CodeValue: '51185008', CodingSchemeDesignator: 'SCT', CodeMeaning: 'Chest' })],
   });
-  return { title: 'chest radiograph', studyUid: derivedUid('demo', common.kind, 'study'), files: [file] };
+  return one(common, 'chest radiograph', file);
 }
 
 function dermStudy(): DemoStudy {
@@ -151,7 +154,7 @@ function dermStudy(): DemoStudy {
     AcquisitionContextSequence: [],
     BurnedInAnnotation: 'NO',
   });
-  return { title: 'dermoscopy photograph', studyUid: derivedUid('demo', common.kind, 'study'), files: [file] };
+  return one(common, 'dermoscopy photograph', file);
 }
 
 /** The first of the seeds whose phantom the demonstration bundle reads rightly (test/golden holds that). */
@@ -161,6 +164,11 @@ const demoSeed = {
   xray: demoSeeds.xray[1]!.seed,
   derm: demoSeeds.derm[0]!.seed,
 };
+
+/** A study of one image. */
+function one({ kind }: Common, title: string, file: Uint8Array): DemoStudy {
+  return { title, kind, studyUid: derivedUid('demo', kind, 'study'), files: [file] };
+}
 
 function instance(
   common: Common,
