@@ -1,3 +1,4 @@
+import { joined } from '../../src/base/index.ts';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +75,7 @@ interface Made {
 async function judge(folder: string, made: readonly Made[]): Promise<DicomRow[]> {
   const paths = made.map((m, i) => {
     const path = join(folder, `${m.defect.id}-${i}.dcm`);
-    writeFileSync(path, m.object.bytes);
+    writeFileSync(path, joined(m.object.parts));
     return path;
   });
   const read = await byHighdicom(made.map((m, i) => [m.object.role, paths[i]!, m.sources[0]!]));

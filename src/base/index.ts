@@ -4,6 +4,7 @@
 export * from './model.ts';
 export * from './bits.ts';
 export * from './ids.ts';
+export * from './parts.ts';
 export * from './clock.ts';
 export * from './checkpoint.ts';
 export * from './log.ts';

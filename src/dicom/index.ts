@@ -18,7 +18,7 @@ export {
 export { isKeyword, keywordOf, tagOf, vrOf, vrOfTag } from './dictionary.ts';
 export { dataset, element, elementOfVr, splitName, type DatasetInput, type ElementValue } from './dataset.ts';
 export { decimalString } from './decimal.ts';
-export { writePart10, type WriteOptions } from './write.ts';
+export { part10Parts, writePart10, type WriteOptions } from './write.ts';
 export { illegalValues } from './check.ts';
 export {
   implementationClassUid,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isUid, PlumblineError, type DicomJson } from '../base/index.ts';
+import { isUid, lengthOf, PlumblineError, type DicomJson, type Parts } from '../base/index.ts';
 import { refuseUndecodable } from './charset.ts';
 import { plainText, toJson } from './json.ts';
 import { parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
@@ -39,6 +39,8 @@ export interface InspectedFile {
 export interface InspectOptions {
   /** `refuse` (default) throws `charset-undecodable`; `mark` puts U+FFFD and names the tags. */
   readonly undecodable?: 'refuse' | 'mark';
+  /** What follows `file`, all of it in the value of the last element: the pixels of an object written in parts. */
+  readonly rest?: Parts;
 }
 
 /**
@@ -48,7 +50,7 @@ export interface InspectOptions {
  * `class-mismatch`, `charset-undecodable`
  */
 export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): InspectedFile {
-  const parsed = parsePart10(file);
+  const parsed = parsePart10(file, lengthOf(options.rest ?? []));
   const identity = identityOf(parsed);
   const { attributes, undecodable } = toJson(parsed);
   if (undecodable.length > 0 && options.undecodable !== 'mark')
@@ -58,7 +60,7 @@ export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): I
     ...identity,
     metaInstanceUid: plainText(rawElement(parsed.meta, '00020003'), parsed.file),
     transferSyntax: parsed.transferSyntaxUid,
-    dataDigest: digestOf(parsed),
+    dataDigest: digestOf(parsed, options.rest),
     attributes,
     ...(pixel && { pixel }),
     undecodable,
@@ -105,8 +107,10 @@ function shown(text: string): string {
   return JSON.stringify(text.slice(0, 70));
 }
 
-function digestOf({ transferSyntaxUid, file, dataStart }: ParsedPart10): string {
-  return createHash('sha256').update(transferSyntaxUid).update('\0').update(file.subarray(dataStart)).digest('hex');
+function digestOf({ transferSyntaxUid, file, dataStart }: ParsedPart10, rest: Parts = []): string {
+  const hash = createHash('sha256').update(transferSyntaxUid).update('\0').update(file.subarray(dataStart));
+  for (const part of rest) hash.update(part);
+  return hash.digest('hex');
 }
 
 /** The pixels of a parsed file; undefined where it has none. */

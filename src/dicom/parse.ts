@@ -57,9 +57,10 @@ const maxElements = 2_000_000;
  *
  * dicom-parser reads the headers. The walk over them is ours, because it has to be bounded in depth and number, has
  * to notice a sequence that ends early, and has to know the 64-bit representations (OV of the Extended Offset Table).
+ * @param beyond bytes of the file that follow these; they must lie in the value of the last element
  * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
  */
-export function parsePart10(file: Uint8Array): ParsedPart10 {
+export function parsePart10(file: Uint8Array, beyond = 0): ParsedPart10 {
   if (file.length < 132 || String.fromCharCode(...file.subarray(128, 132)) !== 'DICM') {
     throw new PlumblineError('not-dicom', `no DICM prefix after a preamble of 128 bytes (${file.length} bytes)`);
   }
@@ -72,7 +73,7 @@ export function parsePart10(file: Uint8Array): ParsedPart10 {
     const bytes = syntax.encoding === 'deflated' ? inflateDataset(file.subarray(end)) : file;
     const start = syntax.encoding === 'deflated' ? 0 : end;
     const bigEndian = syntax.encoding === 'explicit-big';
-    const dataset = start < bytes.length ? walkDataset(bytes, start, syntax) : [];
+    const dataset = start < bytes.length ? walkDataset(bytes, start, syntax, beyond) : [];
     return { transferSyntaxUid: uid, transferSyntax: syntax, meta, dataset, file, bytes, dataStart: end, bigEndian };
   });
 }
@@ -137,11 +138,14 @@ function newWalk(bytes: Uint8Array, position: number, bigEndian: boolean): Walk 
   return { stream: new dicomParser.ByteStream(parser, bytes, position), size: bytes.length, count: 0 };
 }
 
-function walkDataset(bytes: Uint8Array, start: number, syntax: TransferSyntax): RawDataset {
+function walkDataset(bytes: Uint8Array, start: number, syntax: TransferSyntax, beyond: number): RawDataset {
   const walk = newWalk(bytes, start, syntax.encoding === 'explicit-big');
-  const place = { explicit: syntax.encoding !== 'implicit', end: bytes.length, depth: 0 };
+  const end = bytes.length + beyond;
+  const place = { explicit: syntax.encoding !== 'implicit', end, depth: 0 };
   const elements: RawElement[] = [];
   while (walk.stream.position < bytes.length) elements.push(readElement(walk, place));
+  if (walk.stream.position !== end)
+    throw damaged(`the last element ends ${end - walk.stream.position} bytes too early`);
   for (const { tag } of elements) {
     // PS3.10 7.1: group 2 comes once and first. PS3.7: group 0 never is in a file. A second file glued on starts with zeros.
     if (/^000[0-35-7]/.test(tag)) throw damaged(`element (${tag.slice(0, 4)},${tag.slice(4)}) in the data set`);

@@ -1,5 +1,5 @@
 import dcmjs, { type DcmjsDict, type DcmjsElement } from 'dcmjs';
-import { PlumblineError, type DicomElement, type DicomJson } from '../base/index.ts';
+import { joined, lengthOf, PlumblineError, type DicomElement, type DicomJson, type Parts } from '../base/index.ts';
 import { joinName, text, type PersonNameValue } from './attributes.ts';
 import { checkElement, checkLength, plainNumber } from './check.ts';
 import { elementOfVr } from './dataset.ts';
@@ -11,7 +11,7 @@ export interface WriteOptions {
   /** Any with an Explicit VR Little Endian data set; default that itself. The pixel bytes must already be in it. */
   readonly transferSyntax?: string;
   /** Pixel Data (7FE0,0010): the bytes as they go into the file, little endian; padded to even length here. */
-  readonly pixelData?: { readonly vr: 'OB' | 'OW'; readonly bytes: Uint8Array };
+  readonly pixelData?: { readonly vr: 'OB' | 'OW'; readonly bytes: Uint8Array | Parts };
 }
 
 /**
@@ -21,6 +21,14 @@ export interface WriteOptions {
  * @throws PlumblineError `encoding-invalid` where a value breaks its representation, `text-unencodable`
  */
 export function writePart10(dataset: DicomJson, options: WriteOptions = {}): Uint8Array {
+  return joined(part10Parts(dataset, options));
+}
+
+/**
+ * The same file in parts: all up to the value of Pixel Data, then the pixels as they were given, which are not copied.
+ * @throws PlumblineError as `writePart10`
+ */
+export function part10Parts(dataset: DicomJson, options: WriteOptions = {}): Uint8Array[] {
   const syntaxUid = options.transferSyntax ?? explicitLittle;
   const syntax = transferSyntax(syntaxUid);
   if (syntax?.encoding !== 'explicit')
@@ -29,25 +37,23 @@ export function writePart10(dataset: DicomJson, options: WriteOptions = {}): Uin
   const instanceUid = text(dataset, 'SOPInstanceUID');
   const head = part10Head({ sopClass, instanceUid, transferSyntax: syntaxUid });
   const body = writeDataset({ ...dataset, '00080005': elementOfVr('CS', 'ISO_IR 192') });
-  if (!options.pixelData) return concat([head, body]);
+  if (!options.pixelData) return [joined([head, ...body])];
   const { vr, bytes } = options.pixelData;
-  return concat([
-    head,
-    body,
-    pixelHead(vr, bytes.length + (bytes.length & 1), syntax.encapsulated),
-    bytes,
-    new Uint8Array(bytes.length & 1),
-  ]);
+  const pixels = bytes instanceof Uint8Array ? [bytes] : bytes;
+  const length = lengthOf(pixels);
+  const odd = length & 1;
+  const before = joined([head, ...body, pixelHead(vr, length + odd, syntax.encapsulated)]);
+  return [before, ...pixels, ...(odd ? [new Uint8Array(1)] : [])];
 }
 
 /** The data set alone, Explicit VR Little Endian: by dcmjs, but for the frames of a multi-frame object. */
-function writeDataset(dataset: DicomJson): Uint8Array {
+function writeDataset(dataset: DicomJson): Parts {
   const frames = dataset[perFrame];
-  if (frames === undefined) return writeElements(dataset);
+  if (frames === undefined) return [writeElements(dataset)];
   const tags = Object.entries(dataset);
   const before = Object.fromEntries(tags.filter(([tag]) => tag < perFrame));
   const after = Object.fromEntries(tags.filter(([tag]) => tag > perFrame));
-  return concat([writeElements(before), encodeElement(perFrame, frames), writeElements(after)]);
+  return [writeElements(before), encodeElement(perFrame, frames), writeElements(after)];
 }
 
 /** Per-frame Functional Groups Sequence. */
@@ -107,14 +113,4 @@ function pixelHead(vr: 'OB' | 'OW', length: number, encapsulated: boolean): Uint
   head.set([vr.charCodeAt(0), vr.charCodeAt(1)], 4);
   view.setUint32(8, encapsulated ? 0xffffffff : length, true);
   return head;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

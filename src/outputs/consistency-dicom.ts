@@ -49,7 +49,8 @@ function checkSet(input: EncodingInput, segs: readonly DicomObject[], say: Say):
 /** What cannot be read is a problem, not an exception. */
 function readBack(object: DicomObject, say: Say): ReadBack[] {
   try {
-    const file = inspectPart10(object.bytes);
+    const [first, ...rest] = object.parts;
+    const file = inspectPart10(first!, { rest });
     return [{ object, file, attributes: file.attributes }];
   } catch (thrown) {
     if (!(thrown instanceof PlumblineError)) throw thrown;

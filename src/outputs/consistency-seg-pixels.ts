@@ -1,9 +1,18 @@
-import { createHash } from 'node:crypto';
-import { countBits, emptyBits, getBit, setBit, type DicomJson, type Stack } from '../base/index.ts';
-import { number, text, type InspectedFile } from '../dicom/index.ts';
+import {
+  countBits,
+  emptyBits,
+  getBit,
+  packBits,
+  partsReader,
+  setBit,
+  sha256OfParts,
+  type DicomJson,
+  type Stack,
+} from '../base/index.ts';
+import { number, text } from '../dicom/index.ts';
 import type { DraftMask } from '../findings/index.ts';
+import { firstSet, overlap, type Placed } from './bit-planes.ts';
 import { nameOf, type ReadBack, type Say } from './consistency-rules.ts';
-import { joins, words } from './seg-frames.ts';
 import type { EncodingInput } from './types.ts';
 
 /** One frame as it reads back. */
@@ -56,10 +65,11 @@ function checkPixels(
   ) {
     say('PL-DCM-009', `${name}: bits ${bits.join(' ')} do not suit ${text(attributes, 'SegmentationType')}`);
   }
-  const data = pixelBytes(object.bytes, file);
+  const read = partsReader(object.parts);
+  const { offset, length: there } = file.pixel ?? { offset: 0, length: undefined };
   const length = binary ? Math.ceil((count * pixels) / 8) : count * pixels;
-  if (count !== frames.length || data?.length !== length + (length % 2)) {
-    const groups = `${frames.length} per-frame groups, ${data?.length ?? 0} bytes of Pixel Data`;
+  if (count !== frames.length || there !== length + (length % 2)) {
+    const groups = `${frames.length} per-frame groups, ${there ?? 0} bytes of Pixel Data`;
     say('PL-DCM-009', `${name}: ${count} frames, ${groups}, expected ${length + (length % 2)}`);
     return undefined;
   }
@@ -67,29 +77,23 @@ function checkPixels(
   if (misread && !input.profile.strictBinary) {
     say('PL-DCM-010', `${name}: BINARY with ${rows} x ${columns} x ${count} pixels can be misread`);
   }
-  if (!binary && (number(attributes, 'MaximumFractionalValue') !== 255 || data.some((v) => v !== 0 && v !== 255))) {
-    say('PL-DCM-010', `${name}: FRACTIONAL holds more than 0 and its maximum 255`);
-  }
-  return frames.map((_, i) =>
-    binary ? sliceBits(data, i * pixels, pixels) : packed(data.subarray(i * pixels, (i + 1) * pixels)),
-  );
+  if (binary) return frames.map((_, i) => bitsAt((from, to) => read(offset + from, offset + to), i * pixels, pixels));
+  let legal = number(attributes, 'MaximumFractionalValue') === 255;
+  const packed = frames.map((_, i) => {
+    const values = read(offset + i * pixels, offset + (i + 1) * pixels);
+    legal &&= values.every((v) => v === 0 || v === 255);
+    return packBits(values);
+  });
+  if (!legal) say('PL-DCM-010', `${name}: FRACTIONAL holds more than 0 and its maximum 255`);
+  return packed;
 }
 
-function pixelBytes(bytes: Uint8Array, file: InspectedFile): Uint8Array | undefined {
-  const { pixel } = file;
-  return pixel && bytes.subarray(pixel.offset, pixel.offset + pixel.length);
-}
-
-function sliceBits(data: Uint8Array, start: number, pixels: number): Uint8Array {
-  if (start % 8 === 0 && pixels % 8 === 0) return data.subarray(start / 8, (start + pixels) / 8);
+/** `pixels` bits from bit `start` on; the bytes themselves where they begin and end on one. */
+function bitsAt(read: ReturnType<typeof partsReader>, start: number, pixels: number): Uint8Array {
+  const data = read(Math.floor(start / 8), Math.ceil((start + pixels) / 8));
+  if (start % 8 === 0 && pixels % 8 === 0) return data;
   const bits = emptyBits(pixels);
-  for (let i = 0; i < pixels; i++) if ((data[Math.floor((start + i) / 8)]! >> ((start + i) % 8)) & 1) setBit(bits, i);
-  return bits;
-}
-
-function packed(values: Uint8Array): Uint8Array {
-  const bits = emptyBits(values.length);
-  for (let i = 0; i < values.length; i++) if (values[i]) setBit(bits, i);
+  for (let [i, from] = [0, start % 8]; i < pixels; i++) if (getBit(data, from + i)) setBit(bits, i);
   return bits;
 }
 
@@ -106,23 +110,12 @@ function checkFrames(seg: ReadBack, frames: readonly Frame[], bits: readonly Uin
   const [rows = 0, columns = 0] = ['Rows', 'Columns'].map((k) => number(seg.attributes, k));
   const without = rows * columns * (frames.length - 1);
   const allowed = columns % 8 === 0 && without % 16 !== 0 ? 1 : 0;
-  const zeros = emptyBits(rows * columns);
-  const empty = frames.filter((_, i) => Buffer.compare(bits[i]!, zeros) === 0);
+  const empty = frames.filter((_, i) => firstSet(bits[i]!) === undefined);
   if (empty.length > allowed)
     say('PL-DCM-012', `${name}: ${empty.length} frames without a set pixel, ${allowed} allowed`);
   const says = text(seg.attributes, 'SegmentsOverlap');
-  const do_ = overlap(frames, bits) ? 'YES' : 'NO';
+  const do_ = overlap(frames.map((f, i) => ({ place: f.place, bits: bits[i]! }))) ? 'YES' : 'NO';
   if (says !== do_) say('PL-DCM-013', `${name}: Segments Overlap says ${says || 'nothing'}, the pixels say ${do_}`);
-}
-
-function overlap(frames: readonly Frame[], bits: readonly Uint8Array[]): boolean {
-  const union = new Map<number | undefined, Uint32Array>();
-  return frames.some((f, i) => {
-    const own = words(bits[i]!);
-    const seen = union.get(f.place);
-    if (!seen) union.set(f.place, new Uint32Array(own));
-    return seen !== undefined && joins(seen, own);
-  });
 }
 
 /** The pixels of each segment put back on the source grid are the mask of the draft. */
@@ -148,18 +141,15 @@ function checkMasks(
     const lost = own.some((f) => f.place === undefined);
     if (count !== mask.pixels || lost) {
       say('PL-DCM-011', `${name}: segment ${mask.segment} has ${count} pixels, ${mask.id} has ${mask.pixels}`);
-    } else if (digestOf(planes) !== mask.digest || !sameAsMask(input, mask, planes)) {
+    } else if (sha256OfParts(planes) !== mask.digest || !sameAsMask(input, mask, planes)) {
       say('PL-DCM-011', `${name}: the pixels of segment ${mask.segment} are not those of ${mask.id}`);
     }
   }
 }
 
-type Placed = { readonly place: number | undefined; readonly bits: Uint8Array };
-
 /** Non-empty planes in the order of the stack. */
 function inOrder(own: readonly Placed[]): Uint8Array[] {
-  const zeros = new Uint8Array(own[0]?.bits.length ?? 0);
-  const set = own.filter((f) => Buffer.compare(f.bits, zeros) !== 0);
+  const set = own.filter((f) => firstSet(f.bits) !== undefined);
   return [...set].sort((a, b) => (a.place ?? 0) - (b.place ?? 0)).map((f) => f.bits);
 }
 
@@ -178,12 +168,6 @@ function onMatrix(stack: Stack, own: readonly Placed[]): Uint8Array {
     }
   }
   return matrix;
-}
-
-function digestOf(planes: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
-  for (const p of planes) hash.update(p);
-  return hash.digest('hex');
 }
 
 function sameAsMask(input: EncodingInput, mask: DraftMask, planes: readonly Uint8Array[]): boolean {

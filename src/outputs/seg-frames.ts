@@ -1,4 +1,5 @@
-import { emptyBits, getBit, PlumblineError, setBit, type MaskPlane, type Stack } from '../base/index.ts';
+import { emptyBits, getBit, PlumblineError, setBit, type MaskPlane, type Parts, type Stack } from '../base/index.ts';
+import { firstSet, overlap, type Placed } from './bit-planes.ts';
 
 /** One frame to be written: a segment at a place. */
 export interface SegFrame {
@@ -9,6 +10,8 @@ export interface SegFrame {
   /** Packed rows x columns of the frame; undefined for the all-zero frame of rule D2. */
   readonly bits: Uint8Array | undefined;
 }
+
+type FilledFrame = SegFrame & Placed;
 
 /** All frames of one SEG, by segment then place, and how their pixels are packed. */
 export interface FramePlan {
@@ -39,7 +42,7 @@ export function planFrames(
     placement.kind === 'slide' ? [placement.tileRows, placement.tileColumns] : [stack.grid.rows, stack.grid.columns];
   const places = placement.kind === 'slide' ? placement.tiles.length : stack.planes.length;
   const frames = segments.flatMap((planes, i) => framesOfSegment(stack, i + 1, planes));
-  const plan = { rows, columns, overlap: overlaps(frames) };
+  const plan = { rows, columns, overlap: overlap(frames) };
   if (options.strictBinary || fits(rows, columns, frames.length)) return { ...plan, frames, packing: 'BINARY' };
   const filled = fits(rows, columns, frames.length + 1) ? withEmptyFrame(frames, segments.length, places) : undefined;
   return filled ? { ...plan, frames: filled, packing: 'BINARY' } : { ...plan, frames, packing: 'FRACTIONAL' };
@@ -50,16 +53,17 @@ export function fits(rows: number, columns: number, frames: number): boolean {
   return columns % 8 === 0 && (rows * columns * frames) % 16 === 0;
 }
 
-function framesOfSegment(stack: Stack, segment: number, planes: readonly MaskPlane[]): SegFrame[] {
+function framesOfSegment(stack: Stack, segment: number, planes: readonly MaskPlane[]): FilledFrame[] {
   const { placement, rows, columns } = stack.grid;
   if (placement.kind !== 'slide') {
-    const zeros = emptyBits(rows * columns);
-    const set = planes.filter((p) => Buffer.compare(p.bits, zeros) !== 0);
-    return set.map((p) => ({ segment, place: p.plane, bits: p.bits }));
+    return planes.flatMap(({ plane, bits }): FilledFrame[] => {
+      const first = firstSet(bits);
+      return first === undefined ? [] : [{ segment, place: plane, bits, first }];
+    });
   }
   const matrix = planes[0];
   if (!matrix) return [];
-  return placement.tiles.flatMap((tile, place): SegFrame[] => {
+  return placement.tiles.flatMap((tile, place): FilledFrame[] => {
     const bits = cropTile(matrix.bits, rows, columns, tile, placement.tileRows, placement.tileColumns);
     return bits ? [{ segment, place, bits }] : [];
   });
@@ -106,42 +110,12 @@ function withEmptyFrame(frames: readonly SegFrame[], segments: number, places: n
   return undefined;
 }
 
-function overlaps(frames: readonly SegFrame[]): boolean {
-  const union = new Map<number, Uint32Array>();
-  return frames.some(({ place, bits }) => {
-    if (!bits) return false;
-    const own = words(bits);
-    const seen = union.get(place);
-    if (!seen) union.set(place, new Uint32Array(own));
-    return seen !== undefined && joins(seen, own);
-  });
-}
-
-/** Adds `own` to `seen`. @returns whether they had a pixel in common */
-export function joins(seen: Uint32Array, own: Uint32Array): boolean {
-  let common = 0;
-  for (let i = 0; i < own.length; i++) {
-    common |= seen[i]! & own[i]!;
-    seen[i]! |= own[i]!;
-  }
-  return common !== 0;
-}
-
-/** Bits as 32-bit words, so that large planes are compared quickly. */
-export function words(bits: Uint8Array): Uint32Array {
-  if (bits.byteOffset % 4 === 0 && bits.length % 4 === 0) {
-    return new Uint32Array(bits.buffer, bits.byteOffset, bits.length / 4);
-  }
-  const padded = new Uint8Array(Math.ceil(bits.length / 4) * 4);
-  padded.set(bits);
-  return new Uint32Array(padded.buffer);
-}
-
 /**
- * Pixel Data of the frames, without the pad byte that the writer adds to an odd length.
+ * Pixel Data of the frames in order, without the pad byte that the writer adds to an odd length. Where frames end on
+ * a byte the parts are the masks themselves: nothing is copied.
  * @throws PlumblineError encoding-invalid where a mask has another size than its grid
  */
-export function packFrames(plan: FramePlan): Uint8Array {
+export function packFrames(plan: FramePlan): Parts {
   const pixels = plan.rows * plan.columns;
   const bytes = (pixels + 7) >> 3;
   for (const { bits, segment } of plan.frames) {
@@ -150,14 +124,9 @@ export function packFrames(plan: FramePlan): Uint8Array {
       throw new PlumblineError('encoding-invalid', message);
     }
   }
-  if (plan.packing === 'FRACTIONAL') return packBytes(plan.frames, pixels);
-  return pixels % 8 === 0 ? concatenated(plan.frames, bytes) : shifted(plan.frames, pixels);
-}
-
-function concatenated(frames: readonly SegFrame[], bytes: number): Uint8Array {
-  const out = new Uint8Array(frames.length * bytes);
-  frames.forEach((f, i) => f.bits && out.set(f.bits, i * bytes));
-  return out;
+  const empty = new Uint8Array(plan.packing === 'FRACTIONAL' ? pixels : bytes);
+  if (plan.packing === 'FRACTIONAL') return plan.frames.map(({ bits }) => (bits ? expanded(bits, pixels) : empty));
+  return pixels % 8 === 0 ? plan.frames.map(({ bits }) => bits ?? empty) : [shifted(plan.frames, pixels)];
 }
 
 /** Frames that do not end on a byte follow each other bit by bit (PS3.5 8.1.1, PS3.3 C.7.6.3.1.4). */
@@ -177,18 +146,19 @@ function shifted(frames: readonly SegFrame[], pixels: number): Uint8Array {
   return out;
 }
 
-/** One byte a pixel, 0 or 255. */
-function packBytes(frames: readonly SegFrame[], pixels: number): Uint8Array {
-  const out = new Uint8Array(frames.length * pixels);
-  frames.forEach(({ bits }, i) => {
-    if (!bits) return;
-    const start = i * pixels;
-    for (let k = 0; k < bits.length; k++) {
-      const byte = bits[k]!;
-      if (byte === 0) continue;
-      const end = Math.min(8, pixels - k * 8);
-      for (let b = 0; b < end; b++) if ((byte >> b) & 1) out[start + k * 8 + b] = 255;
-    }
-  });
-  return out;
+/** One byte a pixel, 0 or 255: eight pixels by two words of four. */
+function expanded(bits: Uint8Array, pixels: number): Uint8Array {
+  const out = new Uint32Array(bits.length * 2);
+  for (let k = 0; k < bits.length; k++) {
+    const byte = bits[k]!;
+    if (byte === 0) continue;
+    out[2 * k] = fourBytes[byte & 15]!;
+    out[2 * k + 1] = fourBytes[byte >> 4]!;
+  }
+  return new Uint8Array(out.buffer, 0, pixels);
 }
+
+/** Four bits as four bytes, the lowest bit in the byte that comes first, whatever the machine's byte order. */
+const fourBytes = new Uint32Array(
+  Uint8Array.from({ length: 64 }, (_, i) => (((i >> 2) >> (i & 3)) & 1 ? 255 : 0)).buffer,
+);

@@ -19,6 +19,13 @@ interface Place {
   readonly order: readonly number[];
 }
 
+/** Of the one part of a frame's groups that is different in every frame: thousands are made, so not by keyword. */
+const tags = {
+  content: tagOf('FrameContentSequence'),
+  index: tagOf('DimensionIndexValues'),
+  temporal: tagOf('TemporalPositionIndex'),
+};
+
 /** Multi-frame Functional Groups and Multi-frame Dimension (PS3.3 C.7.6.16, C.7.6.17) of one SEG. */
 export function functionalGroups(stack: Stack, plan: FramePlan, uid: string, profile: EncodingProfile): DicomJson {
   const places = placesOf(stack);
@@ -36,19 +43,21 @@ export function functionalGroups(stack: Stack, plan: FramePlan, uid: string, pro
     return made;
   };
   const temporal = dimensions.includes('TemporalPositionIndex');
+  const identities = new Map<number, DicomJson>();
+  const identityOf = (segment: number) => {
+    const known = identities.get(segment);
+    if (known) return known;
+    const made = dataset({ SegmentIdentificationSequence: [dataset({ ReferencedSegmentNumber: segment })] });
+    identities.set(segment, made);
+    return made;
+  };
   const perFrame = plan.frames.map(({ segment, place }): DicomJson => {
     const { index, groups } = partOf(place);
-    const content = dataset({
-      DimensionIndexValues: [segment, ...index],
-      ...(temporal && { TemporalPositionIndex: index[0]! }),
-    });
-    return {
-      ...dataset({
-        FrameContentSequence: [content],
-        SegmentIdentificationSequence: [dataset({ ReferencedSegmentNumber: segment })],
-      }),
-      ...groups,
+    const content = {
+      [tags.index]: { vr: 'UL', Value: [segment, ...index] },
+      ...(temporal && { [tags.temporal]: { vr: 'UL', Value: [index[0]!] } }),
     };
+    return { [tags.content]: { vr: 'SQ', Value: [content] }, ...identityOf(segment), ...groups };
   });
   return {
     ...dataset({

@@ -1,5 +1,5 @@
 import { PlumblineError, type Code, type DicomJson, type Stack } from '../base/index.ts';
-import { dataset, text, texts, writePart10 } from '../dicom/index.ts';
+import { dataset, part10Parts, text, texts } from '../dicom/index.ts';
 import type { Draft, DraftMask, Finding } from '../findings/index.ts';
 import * as common from './dicom-common.ts';
 import { codeItem, dcm, plain } from './dicom-common.ts';
@@ -59,7 +59,7 @@ function segOfStack(input: EncodingInput, stack: Stack, index: number, of: numbe
     ...referencedSeries(input, stack, plan),
   };
   const ordered = Object.fromEntries(Object.entries(whole).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const bytes = writePart10(ordered, { pixelData: { vr: 'OB', bytes: packFrames(plan) } });
+  const parts = part10Parts(ordered, { pixelData: { vr: 'OB', bytes: packFrames(plan) } });
   return {
     role: 'seg',
     index,
@@ -69,7 +69,7 @@ function segOfStack(input: EncodingInput, stack: Stack, index: number, of: numbe
     sopClass: common.segmentationStorage,
     stack: stack.id,
     dataset: ordered,
-    bytes,
+    parts,
   };
 }
 

@@ -51,7 +51,7 @@ export function encodeSr(input: EncodingInput, segs: readonly DicomObject[]): Di
     instanceUid,
     sopClass,
     dataset: ordered,
-    bytes: writePart10(ordered),
+    parts: [writePart10(ordered)],
   };
 }
 

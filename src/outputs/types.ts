@@ -1,4 +1,4 @@
-import type { DicomJson, MaskSet, Picture, Site } from '../base/index.ts';
+import type { DicomJson, MaskSet, Parts, Picture, Site } from '../base/index.ts';
 import type { R4Bundle, R5Bundle } from '../fhir/index.ts';
 import type { Draft } from '../findings/index.ts';
 
@@ -61,8 +61,8 @@ export interface DicomObject {
   readonly stack?: string;
   /** Whole data set without pixel data. */
   readonly dataset: DicomJson;
-  /** The Part 10 file, Explicit VR Little Endian. */
-  readonly bytes: Uint8Array;
+  /** The Part 10 file, Explicit VR Little Endian; of a SEG, its head and then the pixels of frame after frame. */
+  readonly parts: Parts;
 }
 
 /** One draft, all its encodings. */

@@ -1,5 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { PlumblineError, sha256, type DicomJson, type MaskSet, type Picture, type Site } from '../base/index.ts';
+import {
+  lengthOf,
+  PlumblineError,
+  sha256OfParts,
+  type DicomJson,
+  type MaskSet,
+  type Picture,
+  type Site,
+} from '../base/index.ts';
 import { inspectPart10 } from '../dicom/index.ts';
 import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
 import { loadPictures, type StudyReading } from '../imaging/index.ts';
@@ -149,35 +157,38 @@ export function encodingFiles({ segs, sr, fhirR4, fhirR5, html, oru = new Map() 
   const json = (name: string, value: unknown): EncodedFile => ({
     name,
     mediaType: 'application/fhir+json',
-    bytes: utf8.encode(`${JSON.stringify(value, null, 1)}\n`),
+    parts: [utf8.encode(`${JSON.stringify(value, null, 1)}\n`)],
   });
   return [
     ...segs.map(dicomFile),
     dicomFile(sr),
     json('fhir-r4.json', fhirR4),
     json('fhir-r5.json', fhirR5),
-    { name: 'report.html', mediaType: 'text/html; charset=utf-8', bytes: utf8.encode(html) },
+    { name: 'report.html', mediaType: 'text/html; charset=utf-8', parts: [utf8.encode(html)] },
     ...[...oru].map(([version, text]) => ({
       name: `oru-${version}.hl7`,
       mediaType: 'x-application/hl7-v2+er7',
-      bytes: utf8.encode(text),
+      parts: [utf8.encode(text)],
     })),
   ];
 }
 
-function dicomFile({ role, index, bytes }: DicomObject): EncodedFile {
-  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(bytes);
+function dicomFile({ role, index, parts }: DicomObject): EncodedFile {
+  const [first, ...rest] = parts;
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(first!, {
+    rest,
+  });
   const ref = {
     studyUid,
     seriesUid,
     instanceUid,
     sopClass,
     transferSyntax,
-    digest: sha256(bytes),
+    digest: sha256OfParts(parts),
     dataDigest,
-    bytes: bytes.length,
+    bytes: lengthOf(parts),
   };
-  return { name: `${role}-${index}.dcm`, mediaType: 'application/dicom', bytes, dicom: { ref, attributes } };
+  return { name: `${role}-${index}.dcm`, mediaType: 'application/dicom', parts, dicom: { ref, attributes } };
 }
 
 /** How this task ties words to masks. */

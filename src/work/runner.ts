@@ -1,4 +1,4 @@
-import { canonicalJson, checkpoint, PlumblineError } from '../base/index.ts';
+import { canonicalJson, checkpoint, chunksOf, lengthOf, PlumblineError } from '../base/index.ts';
 import type { StagedBlob } from '../store/index.ts';
 import { recordEncoded, recordStage, type Claim } from './claims.ts';
 import { inputOf, workitemOf, type WorkitemColumns } from './rows.ts';
@@ -72,7 +72,7 @@ async function keepFiles(
     for (const file of files) {
       const blob = await blobs.stage({ drain: true });
       staged.push({ file, blob, digest: '' });
-      await blob.write(file.bytes);
+      for (const chunk of chunksOf(file.parts)) await blob.write(chunk);
       staged.at(-1)!.digest = (await blob.finish()).digest;
     }
     await blobs.commit(staged.filter((s) => !s.file.dicom).map((s) => s.blob));
@@ -94,7 +94,7 @@ async function keepFiles(
       name: file.name,
       mediaType: file.mediaType,
       digest,
-      bytes: file.bytes.byteLength,
+      bytes: lengthOf(file.parts),
       ...(file.dicom ? { dicom: file.dicom.ref } : {}),
     })),
   };

@@ -1,5 +1,6 @@
 import {
-  sha256,
+  lengthOf,
+  sha256OfParts,
   systemClock,
   type Answer,
   type Clock,
@@ -79,7 +80,11 @@ export function pipelineStages(parts: PipelineParts): Stages {
       const summary = makeSummary({
         status: 'done',
         draft,
-        files: files.map((f) => ({ name: f.name, bytes: f.bytes.length, digest: sha256(f.bytes) })),
+        files: files.map((f) => ({
+          name: f.name,
+          bytes: lengthOf(f.parts),
+          digest: f.dicom?.ref.digest ?? sha256OfParts(f.parts),
+        })),
         timingsMs: unpackAnswered(bytes).timingsMs,
         problems,
       });
@@ -90,7 +95,7 @@ export function pipelineStages(parts: PipelineParts): Stages {
 
 function jsonFile(name: string, value: unknown): EncodedFile {
   const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
-  return { name, mediaType: 'application/json', bytes };
+  return { name, mediaType: 'application/json', parts: [bytes] };
 }
 
 /** Attributes of every file now, its bytes again when they are asked for: a study may be larger than memory. */

@@ -1,4 +1,4 @@
-import type { DicomJson, InstanceRef } from '../base/index.ts';
+import type { DicomJson, InstanceRef, Parts } from '../base/index.ts';
 import type { StudySnapshot } from '../studies/index.ts';
 import type { RouteDecision } from './routes.ts';
 
@@ -94,7 +94,7 @@ export interface DraftBytes {
 export interface EncodedFile {
   readonly name: string;
   readonly mediaType: string;
-  readonly bytes: Uint8Array;
+  readonly parts: Parts;
   /** For DICOM objects: kept in the instance table too, so that our own DICOMweb service shows them. */
   readonly dicom?: { readonly ref: InstanceRef; readonly attributes: DicomJson };
 }

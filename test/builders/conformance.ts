@@ -1,4 +1,5 @@
 /** What the conformance statements claim, and what the encoders really write, both as keywords. */
+import { joined } from '../../src/base/index.ts';
 import type { DicomJson, Placement, Stack } from '../../src/base/index.ts';
 import { dataset, inspectPart10, keywordOf, vrOf } from '../../src/dicom/index.ts';
 import { encodeSeg, encodeSr, type DicomObject, type EncodingInput } from '../../src/outputs/index.ts';
@@ -29,7 +30,7 @@ export function writtenKinds(source: DicomJson = {}): { readonly seg: DicomJson[
     return { segs, sr: encodeSr(input, segs) };
   });
   const slide = encodeSeg(withSource(slideInput(), source));
-  const read = (object: DicomObject): DicomJson => inspectPart10(object.bytes).attributes;
+  const read = (object: DicomObject): DicomJson => inspectPart10(joined(object.parts)).attributes;
   return { seg: [...made.flatMap((m) => m.segs), ...slide].map(read), sr: made.map((m) => read(m.sr)) };
 }
 

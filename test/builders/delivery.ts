@@ -1,4 +1,5 @@
 /** What a delivery carries, made from the sample draft, and a proxy that cuts connections. */
+import { joined } from '../../src/base/index.ts';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspectPart10 } from '../../src/dicom/index.ts';
@@ -27,7 +28,8 @@ export function deliverContent(options: InputOptions = {}): DeliverContent {
   };
 }
 
-function deliverObject({ role, bytes }: DicomObject): DeliverObject {
+function deliverObject({ role, parts }: DicomObject): DeliverObject {
+  const bytes = joined(parts);
   const { seriesUid, instanceUid, sopClass, dataDigest } = inspectPart10(bytes);
   return { role, seriesUid, instanceUid, sopClass, dataDigest, bytes: async () => bytes };
 }

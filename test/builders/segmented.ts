@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  joined,
   countBits,
   derivedUid,
   emptyBits,
@@ -12,7 +13,7 @@ import {
   type MaskPlane,
   type Stack,
 } from '../../src/base/index.ts';
-import { inspectPart10, writePart10 } from '../../src/dicom/index.ts';
+import { inspectPart10, part10Parts, writePart10 } from '../../src/dicom/index.ts';
 import type { Draft, DraftMask, Finding, Sentence } from '../../src/findings/index.ts';
 import type { DicomObject, EncodingInput, EncodingProfile } from '../../src/outputs/index.ts';
 import { python } from '../peers/index.ts';
@@ -165,7 +166,7 @@ export function scratch(): { readonly folder: string; readonly remove: () => voi
 export function writeObjects(folder: string, name: string, objects: readonly DicomObject[]): string[] {
   return objects.map((o) => {
     const path = join(folder, `${name}-${o.role}-${o.index}.dcm`);
-    writeFileSync(path, o.bytes);
+    writeFileSync(path, joined(o.parts));
     return path;
   });
 }
@@ -187,11 +188,12 @@ export function rewritten(
   change: (dataset: Record<string, DicomJson[string]>, pixels: Uint8Array) => Uint8Array | void,
 ): DicomObject {
   const dataset = structuredClone(object.dataset) as Record<string, DicomJson[string]>;
-  const { pixel } = inspectPart10(object.bytes);
-  const before = pixel ? object.bytes.slice(pixel.offset, pixel.offset + pixel.length) : new Uint8Array();
+  const whole = joined(object.parts);
+  const { pixel } = inspectPart10(whole);
+  const before = pixel ? whole.slice(pixel.offset, pixel.offset + pixel.length) : new Uint8Array();
   const after = change(dataset, before) ?? before;
-  const bytes = writePart10(dataset, pixel ? { pixelData: { vr: 'OB', bytes: after } } : {});
-  return { ...object, dataset, bytes };
+  const parts = part10Parts(dataset, pixel ? { pixelData: { vr: 'OB', bytes: after } } : {});
+  return { ...object, dataset, parts };
 }
 
 /** One frame as pydicom decodes it. */

@@ -86,8 +86,8 @@ export function stubStages(
         bytes: seg.length,
       };
       return [
-        { name: 'seg-1.dcm', mediaType: 'application/dicom', bytes: seg, dicom: { ref, attributes: {} } },
-        { name: 'report.html', mediaType: 'text/html', bytes: bytes(`<p>${text(made.draft)}</p>`) },
+        { name: 'seg-1.dcm', mediaType: 'application/dicom', parts: [seg], dicom: { ref, attributes: {} } },
+        { name: 'report.html', mediaType: 'text/html', parts: [bytes(`<p>${text(made.draft)}</p>`)] },
       ];
     },
   };

@@ -3,9 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   asPlumblineError,
+  chunksOf,
   explainError,
+  lengthOf,
   PlumblineError,
-  sha256,
+  sha256OfParts,
   type Config,
   type SourceInstance,
 } from '../../base/index.ts';
@@ -195,12 +197,12 @@ async function readOne(job: StudyJob, route: RouteDecision, folder: string): Pro
     onProgress: (stage, at, of) => progress.show(`${studyUid}: ${stage}${of > 1 ? ` ${at}/${of}` : ''}`),
   });
   await mkdir(folder, { recursive: true });
-  const files = encodingFiles(result.set).map(({ name, bytes }) => ({ name, bytes }));
-  for (const f of files) await writeFile(join(folder, f.name), f.bytes);
+  const files = encodingFiles(result.set);
+  for (const f of files) await writeFile(join(folder, f.name), chunksOf(f.parts));
   const summary = makeSummary({
     status: 'done',
     draft: result.draft,
-    files: files.map((f) => ({ name: f.name, bytes: f.bytes.length, digest: sha256(f.bytes) })),
+    files: files.map((f) => ({ name: f.name, bytes: lengthOf(f.parts), digest: sha256OfParts(f.parts) })),
     timingsMs: result.timingsMs,
     problems: result.problems,
   });

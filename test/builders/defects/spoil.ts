@@ -1,4 +1,5 @@
 /** Changing a written object as a faulty encoder would have written it: no rule is checked, illegal values included. */
+import { joined } from '../../../src/base/index.ts';
 import type { DicomElement, DicomJson } from '../../../src/base/index.ts';
 import { dataset, inspectPart10, tagOf, text } from '../../../src/dicom/index.ts';
 import type { DicomObject } from '../../../src/outputs/index.ts';
@@ -20,8 +21,9 @@ export type Change = (spoilt: Spoilt) => void;
 
 /** The object again after a change, written byte by byte. */
 export function spoil(object: DicomObject, change: Change): DicomObject {
-  const { pixel, sopClass, instanceUid } = inspectPart10(object.bytes);
-  const before = pixel ? object.bytes.slice(pixel.offset, pixel.offset + pixel.length) : new Uint8Array();
+  const bytes = joined(object.parts);
+  const { pixel, sopClass, instanceUid } = inspectPart10(bytes);
+  const before = pixel ? bytes.slice(pixel.offset, pixel.offset + pixel.length) : new Uint8Array();
   const ds = structuredClone(object.dataset) as Open;
   ds['00080005'] ??= { vr: 'CS', Value: ['ISO_IR 192'] };
   const meta = { '00020002': sopClass, '00020003': instanceUid, '00020010': '1.2.840.10008.1.2.1' };
@@ -32,7 +34,7 @@ export function spoil(object: DicomObject, change: Change): DicomObject {
     meta[tag] === was ? text(spoilt.ds, keyword) || was : meta[tag];
   meta['00020002'] = said('00020002', 'SOPClassUID', sopClass);
   meta['00020003'] = said('00020003', 'SOPInstanceUID', instanceUid);
-  return { ...object, dataset: spoilt.ds, bytes: part10(spoilt, pixel !== undefined) };
+  return { ...object, dataset: spoilt.ds, parts: [part10(spoilt, pixel !== undefined)] };
 }
 
 function part10(spoilt: Spoilt, hasPixels: boolean): Uint8Array {

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { PlumblineError, type DestinationConfig } from '../../../src/base/index.ts';
+import { joined, PlumblineError, type DestinationConfig } from '../../../src/base/index.ts';
 import {
   makeDestination,
   type DeliverContent,
@@ -28,8 +28,8 @@ function deliverable(role: 'seg' | 'sr', bytes: Uint8Array): DeliverObject {
   const { seriesUid, instanceUid, sopClass, dataDigest } = inspectPart10(bytes);
   return { role, seriesUid, instanceUid, sopClass, dataDigest, bytes: async () => bytes };
 }
-const seg = deliverable('seg', segs[0]!.bytes);
-const report = deliverable('sr', sr.bytes);
+const seg = deliverable('seg', joined(segs[0]!.parts));
+const report = deliverable('sr', joined(sr.parts));
 const content = (...objects: DeliverObject[]): DeliverContent => ({
   workitem: 'w',
   studyUid: '1.2',

@@ -228,3 +228,21 @@ describe('attributes', () => {
 it('a document without pixels has no pixel location', () => {
   expect(inspectPart10(makeObject()).pixel).toBeUndefined();
 });
+
+describe('a file in two parts', () => {
+  const file = makeImage({});
+  const { pixel } = inspectPart10(file);
+  const cut = pixel!.offset;
+
+  it('reads as the whole: attributes, digest, and where the pixels lie', () => {
+    const rest = [file.subarray(cut, cut + 3), file.subarray(cut + 3)];
+    expect(inspectPart10(file.subarray(0, cut), { rest })).toEqual(inspectPart10(file));
+  });
+
+  it('is damaged where the rest is longer or shorter than the last element says', () => {
+    for (const length of [pixel!.length - 2, pixel!.length + 2])
+      expect(codeOf(() => inspectPart10(file.subarray(0, cut), { rest: [new Uint8Array(length)] }))).toBe(
+        'dicom-damaged',
+      );
+  });
+});

@@ -245,7 +245,7 @@ describe('a SEG with one defect is caught', () => {
   });
 
   it('bytes that are cut', () => {
-    const cut = { ...segs[0]!, bytes: segs[0]!.bytes.subarray(0, 2000) };
+    const cut = { ...segs[0]!, parts: [segs[0]!.parts[0]!.subarray(0, 2000)] };
     expect(failing(input, [cut], sr)).toContain('PL-DCM-001');
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { emptyBits, setBit, type DicomJson, type MaskPlane, type Stack } from '../../../src/base/index.ts';
+import { emptyBits, joined, setBit, type DicomJson, type MaskPlane, type Stack } from '../../../src/base/index.ts';
 import { codeOf, dataset, has, inspectPart10, items, number, numbers, text, texts } from '../../../src/dicom/index.ts';
 import { checkDicom, encodeSeg, encodeSr, type DicomObject, type EncodingInput } from '../../../src/outputs/index.ts';
 import { sampleInput } from '../../builders/encodings.ts';
@@ -7,7 +7,7 @@ import { scratch, writeObjects, writeSources } from '../../builders/segmented.ts
 import { dciodvfyErrors, missing, peers, python, runPeer } from '../../peers/index.ts';
 
 const seg = (input: EncodingInput): DicomObject => encodeSeg(input)[0]!;
-const read = (object: DicomObject): DicomJson => inspectPart10(object.bytes).attributes;
+const read = (object: DicomObject): DicomJson => inspectPart10(joined(object.parts)).attributes;
 const frames = (ds: DicomJson) => items(ds, 'PerFrameFunctionalGroupsSequence');
 const shared = (ds: DicomJson) => items(ds, 'SharedFunctionalGroupsSequence')[0]!;
 
@@ -70,7 +70,9 @@ describe('the packing of frames', () => {
       [1, 3],
       [1, 4],
     ]);
-    const { pixel } = inspectPart10(seg(withMasks(sampleInput({ rows: 9, columns: 8, planes: 5 }), [[0, 2, 3]])).bytes);
+    const { pixel } = inspectPart10(
+      joined(seg(withMasks(sampleInput({ rows: 9, columns: 8, planes: 5 }), [[0, 2, 3]])).parts),
+    );
     expect(pixel!.length).toBe(36);
   });
 
@@ -82,9 +84,21 @@ describe('the packing of frames', () => {
   });
 });
 
+describe('memory', () => {
+  it('the pixels of BINARY frames are the masks themselves: no byte of them is copied', () => {
+    const input = sampleInput();
+    const { draft, masks } = input;
+    const given = draft.masks.flatMap((m) => masks.get(m.id)!.map((p) => p.bits));
+    const [head, ...pixels] = seg(input).parts;
+    expect(pixels).toHaveLength(given.length);
+    expect(pixels.every((part, i) => part === given[i])).toBe(true);
+    expect(head!.length).toBeLessThan(20_000);
+  });
+});
+
 describe('identity', () => {
   it('the same draft gives the same bytes', () => {
-    expect(Buffer.compare(seg(sampleInput()).bytes, seg(sampleInput()).bytes)).toBe(0);
+    expect(Buffer.compare(joined(seg(sampleInput()).parts), joined(seg(sampleInput()).parts))).toBe(0);
   });
 
   it('another version, mapping or profile gives another UID, for its bytes are others', () => {

@@ -1,3 +1,4 @@
+import { joined } from '../../../src/base/index.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DicomJson } from '../../../src/base/index.ts';
 import { codeOf, inspectPart10, items, number, numbers, text } from '../../../src/dicom/index.ts';
@@ -39,7 +40,7 @@ function report(options: InputOptions = {}): {
   const input = sampleInput(options);
   const segs = encodeSeg(input);
   const sr = encodeSr(input, segs);
-  return { input, segs, sr, root: itemOf(inspectPart10(sr.bytes).attributes) };
+  return { input, segs, sr, root: itemOf(inspectPart10(joined(sr.parts)).attributes) };
 }
 
 describe('the tree of TID 1500', () => {
@@ -79,7 +80,7 @@ describe('the tree of TID 1500', () => {
   it('a plane names the frame of its segment, without a segment number, and its one image', () => {
     const named = items(child(groups[3]!, '121214').dataset, 'ReferencedSOPSequence')[0]!;
     const [frame] = numbers(named, 'ReferencedFrameNumber');
-    const seg = inspectPart10(segs[0]!.bytes).attributes;
+    const seg = inspectPart10(joined(segs[0]!.parts)).attributes;
     const own = items(seg, 'PerFrameFunctionalGroupsSequence')[frame! - 1]!;
     expect(number(items(own, 'SegmentIdentificationSequence')[0]!, 'ReferencedSegmentNumber')).toBe(4);
     expect(number(named, 'ReferencedSegmentNumber')).toBeUndefined();
@@ -127,7 +128,7 @@ describe('the tree of TID 1500', () => {
 describe('the document', () => {
   it('is a preliminary, unverified Comprehensive 3D SR, or Comprehensive SR where a destination asks', () => {
     const { sr } = report();
-    const ds = inspectPart10(sr.bytes).attributes;
+    const ds = inspectPart10(joined(sr.parts)).attributes;
     expect([text(ds, 'CompletionFlag'), text(ds, 'PreliminaryFlag'), text(ds, 'VerificationFlag')]).toEqual([
       'COMPLETE',
       'PRELIMINARY',
@@ -139,7 +140,7 @@ describe('the document', () => {
 
   it('names images before the SEG in its evidence, each once', () => {
     const { sr, segs, input } = report();
-    const [evidence] = items(inspectPart10(sr.bytes).attributes, 'CurrentRequestedProcedureEvidenceSequence');
+    const [evidence] = items(inspectPart10(joined(sr.parts)).attributes, 'CurrentRequestedProcedureEvidenceSequence');
     const series = items(evidence!, 'ReferencedSeriesSequence');
     expect(series.map((s) => text(s, 'SeriesInstanceUID'))).toEqual([
       input.draft.stacks[0]!.seriesUid,
@@ -165,12 +166,12 @@ describe('the document', () => {
       [...input.sources].map(([uid, ds]): [string, DicomJson] => [uid, { ...ds, '00081032': procedure }]),
     );
     const given = { ...input, sources };
-    const ds = inspectPart10(encodeSr(given, encodeSeg(given)).bytes).attributes;
+    const ds = inspectPart10(joined(encodeSr(given, encodeSeg(given)).parts)).attributes;
     expect(child(itemOf(ds), '121058').value).toBe('CTABD');
   });
 
   it('is the same, byte for byte, each time', () => {
-    expect(Buffer.compare(report().sr.bytes, report().sr.bytes)).toBe(0);
+    expect(Buffer.compare(joined(report().sr.parts), joined(report().sr.parts))).toBe(0);
   });
 
   it('is written without any mask, with all sentences', () => {

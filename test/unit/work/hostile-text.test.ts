@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { sha256, type Answer, type Picture } from '../../../src/base/index.ts';
+import { joined, sha256, type Answer, type Picture } from '../../../src/base/index.ts';
 import { inspectPart10, personName } from '../../../src/dicom/index.ts';
 import { createDecoder, type Decoder } from '../../../src/imaging/index.ts';
 import { loadBundle, type Bundle } from '../../../src/inference/index.ts';
@@ -66,7 +66,7 @@ it('text of the images is data: never part of what the model is asked, copied as
   expect(asked).toHaveLength(1);
   for (const words of [order, markup]) expect(asked[0]).not.toContain(words);
   for (const object of [...set.segs, set.sr])
-    expect(personName(inspectPart10(object.bytes).attributes, 'PatientName')).toBe(markup);
+    expect(personName(inspectPart10(joined(object.parts)).attributes, 'PatientName')).toBe(markup);
   expect(set.segs).toHaveLength(1);
   for (const shown of [
     set.html,
