@@ -1,22 +1,23 @@
 // The floors of the house (CONTRIBUTING.md): an arrow may only point down, and another room is entered by its index.ts.
 const floors = {
   base: [],
+  access: ['base'],
   dicom: ['base'],
   fhir: ['base'],
   hl7: ['base'],
   store: ['base'],
-  dimse: ['base', 'dicom'],
+  dimse: ['base', 'access', 'dicom'],
   imaging: ['base', 'dicom'],
   inference: ['base'],
   findings: ['base', 'dicom'],
   outputs: ['base', 'dicom', 'fhir', 'hl7', 'findings'],
   studies: ['base', 'dicom', 'store'],
   work: ['base', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies'],
-  doors: ['base', 'dicom', 'fhir', 'hl7', 'store', 'studies', 'work', 'dimse'],
-  delivery: ['base', 'dicom', 'fhir', 'hl7', 'store', 'studies', 'work', 'dimse'],
-  web: ['base', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work'],
-  server: ['base', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'dimse'],
-  cli: ['base', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'server', 'dimse'],
+  doors: ['base', 'access', 'dicom', 'fhir', 'hl7', 'store', 'studies', 'work', 'dimse'],
+  delivery: ['base', 'access', 'dicom', 'fhir', 'hl7', 'store', 'studies', 'work', 'dimse'],
+  web: ['base', 'access', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work'],
+  server: ['base', 'access', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'dimse'],
+  cli: ['base', 'access', 'dicom', 'fhir', 'hl7', 'store', 'imaging', 'inference', 'findings', 'outputs', 'studies', 'work', 'doors', 'delivery', 'web', 'server', 'dimse'],
 };
 const rooms = Object.keys(floors);
 

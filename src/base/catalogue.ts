@@ -48,13 +48,42 @@ export const catalogue = {
   },
   'listen-refused': {
     class: 'reject',
-    cause: 'The server would listen beyond this machine without authentication.',
-    remedy: 'Bind to 127.0.0.1, or set http.trustedNetwork after putting an authenticating proxy in front.',
+    cause: 'The server would listen beyond this machine without authentication or without TLS.',
+    remedy:
+      'Bind to 127.0.0.1; or set http.tls and access.oidc or access.certificates (docs/security.md); or, behind a proxy that has both, http.trustedNetwork.',
   },
   'address-in-use': {
     class: 'reject',
     cause: 'Another program listens on the port.',
     remedy: 'Choose another port, or stop the other program.',
+  },
+
+  // — who may come in, where we may go —
+  unauthenticated: {
+    class: 'reject',
+    cause: 'The request brings no token or certificate, or one that does not hold.',
+    remedy:
+      'Bring a bearer token of the configured provider, or a client certificate that is listed; docs/security.md.',
+  },
+  forbidden: {
+    class: 'reject',
+    cause: 'Who asks is known but may not do this.',
+    remedy: 'Ask the site for the role or scope that the answer names.',
+  },
+  'rate-limited': {
+    class: 'reject',
+    cause: 'Too many requests of one identity, or failed authentications from one address, in a minute.',
+    remedy: 'Wait for the time in Retry-After; access.requestsPerMinute and access.failuresPerMinute are the limits.',
+  },
+  'identity-provider-unreachable': {
+    class: 'retry',
+    cause: 'Tokens cannot be checked because the OpenID provider does not give its keys.',
+    remedy: 'Bring the provider back, or correct access.oidc; `plumbline check` asks it.',
+  },
+  'outbound-refused': {
+    class: 'hold',
+    cause: 'A configured name or address leads to a link-local or metadata address, where no peer of a hospital is.',
+    remedy: 'Correct the address or its DNS entry; if it is meant, set outbound.allowLinkLocal.',
   },
 
   // — DICOM files —
@@ -142,7 +171,8 @@ export const catalogue = {
   },
   'association-refused': {
     class: 'reject',
-    cause: 'An association was rejected: an AE title, or the address of the caller, is not one that the listener takes.',
+    cause:
+      'An association was rejected: an AE title, or the address of the caller, is not one that the listener takes.',
     remedy: 'Correct the AE titles at the sender, or add the sender to dimse.listeners[].callers.',
   },
   'instance-mismatch': {

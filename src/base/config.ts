@@ -2,8 +2,10 @@ import type { FromSchema } from 'json-schema-to-ts';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PlumblineError } from './errors.ts';
-import { parseChecked } from './schema.ts';
+import { access, httpTls, outbound } from './config-access.ts';
 import { destination, dimseListener, hl7Listener } from './config-peers.ts';
+import { refuseUnsafe } from './config-refusals.ts';
+import { parseChecked } from './schema.ts';
 
 /** JSON Schema of plumbline.yaml. docs/configuration.md is printed from it. Every bound stands here with its reason. */
 export const configSchema = {
@@ -32,7 +34,14 @@ export const configSchema = {
           type: 'boolean',
           default: false,
           description:
-            'Allow a host other than loopback. Only behind a proxy that authenticates: Plumbline itself does not yet.',
+            'Allow a host other than loopback without TLS or authentication. Only where nobody but a proxy that has both can reach the port.',
+        },
+        tls: httpTls,
+        trustedProxies: {
+          type: 'array',
+          items: { type: 'string', minLength: 2 },
+          default: [],
+          description: 'Addresses or networks of proxies whose X-Forwarded headers are believed, e.g. 10.1.0.0/16.',
         },
         corsOrigins: {
           type: 'array',
@@ -42,6 +51,8 @@ export const configSchema = {
         },
       },
     },
+    access,
+    outbound,
     site: {
       type: 'object',
       additionalProperties: false,
@@ -277,17 +288,25 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
         where: file,
       },
     );
-  refuseOpenDoor(config, file);
+  refuseUnsafe(config, file);
   const dirs = { modelsDir: path(config.modelsDir), mappingsDir: path(config.mappingsDir) };
   return {
     ...config,
     dataDir: path(config.dataDir)!,
+    http: tlsFrom(baseDir, config.http),
+    access: accessFrom(baseDir, config.access),
     hl7: { listeners: config.hl7.listeners.map((l) => tlsFrom(baseDir, l)) },
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
     dimse: { listeners: config.dimse.listeners.map((l) => tlsFrom(baseDir, l)) },
     destinations: config.destinations.map((d) => tlsFrom(baseDir, d)),
   };
+}
+
+/** With the path of the provider's keys taken from a folder. */
+function accessFrom(baseDir: string, access: Config['access']): Config['access'] {
+  const file = access.oidc?.jwksFile;
+  return file === undefined ? access : { ...access, oidc: { ...access.oidc!, jwksFile: resolve(baseDir, file) } };
 }
 
 /** With the paths of its TLS files taken from a folder. */
@@ -313,37 +332,4 @@ export function loadConfig(file: string): Config {
     });
   }
   return parseConfig(text, file, dirname(resolve(file)));
-}
-
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
-
-/** Without authentication of our own, only loopback is safe by default; an HL7 listener may ask for client certificates. */
-function refuseOpenDoor(config: Config, file: string): void {
-  refuseOpenListener(config, file);
-  if (config.http.trustedNetwork) return;
-  const open = config.hl7.listeners.find((l) => !loopback.has(l.host) && l.tls?.clientCaFile === undefined);
-  if (open)
-    throw new PlumblineError(
-      'listen-refused',
-      `the HL7 listener ${open.name} is on ${open.host}, which others can reach`,
-      {
-        where: file,
-        remedy:
-          'Bind it to 127.0.0.1, name tls.clientCaFile, or set http.trustedNetwork where the network itself is closed.',
-      },
-    );
-  if (loopback.has(config.http.host)) return;
-  throw new PlumblineError('listen-refused', `http.host is ${config.http.host}, which others can reach`, {
-    where: file,
-  });
-}
-
-/** DICOM authenticates by certificates or not at all: an AE title is a name, not a proof. */
-function refuseOpenListener(config: Config, file: string): void {
-  const open = config.dimse.listeners.find((l) => !loopback.has(l.host) && !l.trustedNetwork && !l.tls?.caFile);
-  if (!open) return;
-  throw new PlumblineError('listen-refused', `dimse.listeners: ${open.host} is an address that others can reach`, {
-    where: file,
-    remedy: 'Bind to 127.0.0.1, set tls with caFile (mutual TLS), or say trustedNetwork: true for the listener.',
-  });
 }

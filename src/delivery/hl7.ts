@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { outbound, outboundRefusal } from '../access/index.ts';
 import { asPlumblineError, PlumblineError } from '../base/index.ts';
 import {
   createMllpDecoder,
@@ -147,13 +148,17 @@ function open(receiver: Hl7Receiver, deadline: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const tls = protocol === 'https:';
     // `URL` drops the usual port of its scheme.
-    const at = { host, port: Number(port || (tls ? 443 : 80)) };
+    const at = { ...outbound(host), port: Number(port || (tls ? 443 : 80)) };
     const socket = tls
       ? connectTls({ ...at, servername: /^[\d.:]+$/.test(host) ? '' : host, ...credentials(receiver) })
       : connectTcp(at);
     const fail = (cause: unknown, words: string): void => {
       socket.destroy();
-      reject(new PlumblineError('peer-unreachable', `${receiver.name}: ${words}`, { where: receiver.name, cause }));
+      const trouble = new PlumblineError('peer-unreachable', `${receiver.name}: ${words}`, {
+        where: receiver.name,
+        cause,
+      });
+      reject(outboundRefusal(cause) ?? trouble);
     };
     socket.once(tls ? 'secureConnect' : 'connect', () => resolve(socket));
     socket.once('error', (e: NodeJS.ErrnoException) => fail(e, `no connection: ${e.code ?? e.message}`));

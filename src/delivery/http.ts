@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { outboundRefusal } from '../access/index.ts';
 import { PlumblineError, type ErrorCode } from '../base/index.ts';
 
 /** How to reach one peer. */
@@ -48,6 +49,8 @@ export async function request(
 
 /** Network trouble in words: what the system said, not only "fetch failed". */
 export function unreachable(peer: Peer, cause: unknown): PlumblineError {
+  const refused = outboundRefusal(cause);
+  if (refused) return refused;
   const e = cause as Error & { cause?: { code?: string; message?: string } };
   const detail =
     e.name === 'TimeoutError'

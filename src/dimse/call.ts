@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { outbound, outboundRefusal } from '../access/index.ts';
 import { asPlumblineError, PlumblineError } from '../base/index.ts';
 import { dimse, Machine, Plug, type Association } from './library.ts';
 import { abort, broken, createDataCheck, pduType, readPdus } from './pdu.ts';
@@ -83,7 +84,7 @@ function proposed(
 
 function connect(peer: DimsePeer, signal: AbortSignal): Promise<Socket> {
   const { host, port, tls } = peer;
-  const options = { host, port, noDelay: true };
+  const options = { ...outbound(host), port, noDelay: true };
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const socket = tls
     ? connectTls({ ...options, ...fileTls(tls), servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? '' : host) })
@@ -94,7 +95,7 @@ function connect(peer: DimsePeer, signal: AbortSignal): Promise<Socket> {
   signal.addEventListener('abort', stopped, { once: true });
   if (signal.aborted) stopped();
   socket.once(tls ? 'secureConnect' : 'connect', () => resolve(socket));
-  socket.on('error', (e) => reject(unreachable(peer, e)));
+  socket.on('error', (e) => reject(outboundRefusal(e) ?? unreachable(peer, e)));
   return promise.finally(() => {
     clearTimeout(timer);
     signal.removeEventListener('abort', stopped);

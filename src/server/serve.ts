@@ -1,13 +1,13 @@
-import express, { type Express } from 'express';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { PlumblineError, type Config, type Log } from '../base/index.ts';
+import { createGuard, guardOutbound, type Guard } from '../access/index.ts';
+import { asPlumblineError, PlumblineError, type Config, type Log } from '../base/index.ts';
+import { fileTls } from '../dimse/index.ts';
 import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
 import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
-import { stowRouter } from '../doors/stow/index.ts';
-import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
-import { draftFiles } from './drafts.ts';
-import { version } from './home.ts';
+import { makeApp, maxWaiting } from './app.ts';
+import { routeRules } from './route-rules.ts';
 import { openRooms, type Rooms } from './wire.ts';
 
 export interface Gateway {
@@ -23,17 +23,15 @@ export interface Gateway {
   stop(options?: { readonly abort?: boolean }): Promise<void>;
 }
 
-/** More work than this waits: doors answer 503, so that senders slow down instead of a queue growing without bound. */
-const maxWaiting = 10_000;
-
 /**
  * Start everything and listen.
  * @throws PlumblineError `address-in-use`, and those of `openRooms`
  */
 export async function serve(config: Config, log: Log): Promise<Gateway> {
+  guardOutbound(config.outbound);
+  const guard = createGuard({ access: config.access, rules: routeRules, log });
   const rooms = await openRooms(config, log);
-  const app = makeApp(rooms, log);
-  const server = await listen(app, config).catch(async (e: unknown) => {
+  const server = await listenHttp(rooms, guard, log).catch(async (e: unknown) => {
     await rooms.stop({ abort: true });
     throw e;
   });
@@ -55,8 +53,10 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   });
   rooms.start();
   const { port } = server.address() as AddressInfo;
-  const url = `http://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
+  const url = `${config.http.tls ? 'https' : 'http'}://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
   log.info('listening', { where: url });
+  // A provider that is down now may be up when the first token comes: tokens are answered 503 until then.
+  guard.check().catch((e: unknown) => log.warn('tokens cannot be checked yet', { code: asPlumblineError(e).code }));
   return {
     rooms,
     url,
@@ -75,48 +75,6 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
       await rooms.stop(options);
     },
   };
-}
-
-function makeApp(rooms: Rooms, log: Log): Express {
-  const { config, studies, blobs, work, reading } = rooms;
-  const app = express();
-  app.disable('x-powered-by');
-  app.use(cors(config.http.corsOrigins));
-  let waiting = 0;
-  const recount = async (): Promise<void> => {
-    const counts = await work.counts();
-    waiting = counts.ready + counts.waiting;
-  };
-  app.get('/health', async (_req, res) => {
-    await recount();
-    const free = await blobs.free();
-    const ok = free > config.store.reserveBytes;
-    res
-      .status(ok ? 200 : 503)
-      .set('Cache-Control', 'no-store')
-      .json({ status: ok ? 'ok' : 'short of space', version, waiting });
-  });
-  app.use('/dicom-web', async (req, _res, next) => {
-    if (req.method === 'POST') await recount();
-    next();
-  });
-  app.use(
-    '/dicom-web',
-    stowRouter({
-      studies,
-      blobs,
-      log,
-      limits: config.stow,
-      reserveBytes: config.store.reserveBytes,
-      expect: (studyUid, instances) => studies.expect(studyUid, instances),
-      overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
-    }),
-    dicomwebRouter({ studies, blobs, decoder: reading.decoder }),
-  );
-  app.use(pagesRouter({ studies, drafts: draftFiles(rooms) }));
-  app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
-  app.use(problemAnswer(log));
-  return app;
 }
 
 function openDimse({ config, studies, blobs, work }: Rooms, log: Log): Promise<DimseDoor> {
@@ -153,20 +111,38 @@ async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<H
   }
 }
 
-function listen(app: Express, config: Config): Promise<Server> {
-  const { host, port } = config.http;
-  return new Promise((done, failed) => {
-    const server = app.listen(port, host, (error?: Error) => {
-      if (!error) return done(server);
-      const code = (error as NodeJS.ErrnoException).code;
+/** @throws PlumblineError address-in-use, config-invalid, config-missing (TLS files) */
+async function listenHttp(rooms: Rooms, guard: Guard, log: Log): Promise<Server> {
+  const { host, port, tls } = rooms.config.http;
+  const app = makeApp(rooms, guard, log);
+  const server = tls
+    ? createTlsServer(
+        {
+          ...fileTls(tls),
+          requestCert: tls.caFile !== undefined,
+          rejectUnauthorized: tls.required,
+          ALPNProtocols: ['http/1.1'],
+        },
+        app,
+      )
+    : createServer(app);
+  // The guard says Continue when it knows who asks; until then nothing of the body is sent.
+  server.on('checkContinue', app);
+  server.on('tlsClientError', (e: NodeJS.ErrnoException) =>
+    log.warn('TLS refused', { door: 'http', where: e.code ?? '' }),
+  );
+  await new Promise<void>((done, failed) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      const words = taken ? `${host}:${port} is taken` : `cannot listen on ${host}:${port}: ${error.message}`;
       failed(
-        code === 'EADDRINUSE'
-          ? new PlumblineError('address-in-use', `${host}:${port} is taken`, { where: `${host}:${port}`, cause: error })
-          : new PlumblineError('config-invalid', `cannot listen on ${host}:${port}: ${error.message}`, {
-              where: 'http',
-              cause: error,
-            }),
+        new PlumblineError(taken ? 'address-in-use' : 'config-invalid', words, {
+          where: taken ? `${host}:${port}` : 'http',
+          cause: error,
+        }),
       );
     });
+    server.listen(port, host, done);
   });
+  return server;
 }

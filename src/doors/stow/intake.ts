@@ -43,20 +43,6 @@ export function checkAnnounced(req: IncomingMessage, limits: IntakeLimits): void
   if (Number(req.headers['content-length'] ?? 0) > limits.requestBytes) throw tooLarge(limits.requestBytes);
 }
 
-/** Read on for a short while and throw it away, so that a sender in full flow gets to see the answer. */
-export async function swallow(req: IncomingMessage, bytes: number, milliseconds: number): Promise<void> {
-  if (req.complete || req.destroyed) return;
-  let left = bytes;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  req.on('data', (chunk: Uint8Array) => (left -= chunk.length) <= 0 && resolve());
-  for (const event of ['end', 'close', 'error']) req.once(event, () => resolve());
-  req.resume();
-  await promise;
-  clearTimeout(timer);
-  req.pause();
-}
-
 interface Watch {
   waitFor<T>(next: Promise<T>): Promise<T>;
   received(bytes: number): void;

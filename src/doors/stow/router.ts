@@ -1,9 +1,10 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import { asPlumblineError, checkpoint, isUid, PlumblineError, type DicomJson, type Log } from '../../base/index.ts';
+import { swallow } from '../../access/index.ts';
 import type { Blobs } from '../../store/index.ts';
 import type { Admitted, Studies } from '../../studies/index.ts';
 import { statusOf, storeResponse, type Outcome } from './answer.ts';
-import { checkAnnounced, requestBody, swallow, type IntakeLimits } from './intake.ts';
+import { checkAnnounced, requestBody, type IntakeLimits } from './intake.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { nativeXml } from './native-xml.ts';
 import { createScratch, essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';

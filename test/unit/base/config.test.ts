@@ -13,7 +13,14 @@ function refusal(text: string): PlumblineError {
 describe('the configuration', () => {
   it('may be empty: every key has a default', () => {
     const config = parseConfig('', 'plumbline.yaml', '/site');
-    expect(config.http).toEqual({ host: '127.0.0.1', port: 8470, trustedNetwork: false, corsOrigins: [] });
+    expect(config.http).toEqual({
+      host: '127.0.0.1',
+      port: 8470,
+      trustedNetwork: false,
+      corsOrigins: [],
+      trustedProxies: [],
+    });
+    expect(config.access).toEqual({ certificates: [], requestsPerMinute: 60000, failuresPerMinute: 30 });
     expect(config.dataDir).toBe('/site/plumbline-data');
     expect(config.destinations).toEqual([]);
   });
@@ -30,9 +37,69 @@ describe('the configuration', () => {
     expect(refusal('http:\n  - [').where).toMatch(/^plumbline\.yaml:\d+:\d+$/);
   });
 
-  it('refuses to listen beyond loopback without a statement that the network is trusted', () => {
-    expect(refusal('http: {host: 0.0.0.0}').code).toBe('listen-refused');
-    expect(parseConfig('http: {host: 0.0.0.0, trustedNetwork: true}', 'f', '/').http.host).toBe('0.0.0.0');
+  const oidc = 'access: {oidc: {issuer: "https://login.example", audience: plumbline}}';
+  const tls = 'tls: {certFile: c.pem, keyFile: k.pem, caFile: ca.pem}';
+
+  it.each([
+    ['nothing', 'http: {host: 0.0.0.0}'],
+    ['TLS but no authentication', `http: {host: 0.0.0.0, ${tls}}`],
+    ['authentication but no TLS', `http: {host: "::"}\n${oidc}`],
+    ['an address of the network', 'http: {host: 192.168.1.5}'],
+  ])('refuses to listen beyond loopback with %s, and says how', (_what, text) => {
+    const { code, remedy } = refusal(text);
+    expect(code).toBe('listen-refused');
+    for (const way of ['127.0.0.1', 'http.tls', 'access.oidc', 'access.certificates', 'http.trustedNetwork'])
+      expect(remedy).toContain(way);
+  });
+
+  it.each([
+    ['TLS and tokens', `http: {host: 0.0.0.0, ${tls}}\n${oidc}`],
+    ['mutual TLS', `http: {host: 0.0.0.0, ${tls}}\naccess: {certificates: [{subject: {CN: ct-1}, scopes: [stow]}]}`],
+    ['a statement that the network is trusted', 'http: {host: 0.0.0.0, trustedNetwork: true}'],
+  ])('listens beyond loopback with %s', (_what, text) => {
+    expect(parseConfig(text, 'f', '/').http.host).toBe('0.0.0.0');
+  });
+
+  it('takes the paths of its files from its own folder', () => {
+    const { http, access } = parseConfig(
+      `http: {${tls}}\naccess: {oidc: {issuer: "https://login.example", audience: a, jwksFile: keys.json}}`,
+      'f',
+      '/site',
+    );
+    expect(http.tls).toEqual({
+      certFile: '/site/c.pem',
+      keyFile: '/site/k.pem',
+      caFile: '/site/ca.pem',
+      required: false,
+    });
+    expect(access.oidc?.jwksFile).toBe('/site/keys.json');
+  });
+
+  it.each([
+    ['certificates that nobody is asked for', 'access: {certificates: [{subject: {CN: a}}]}', 'caFile'],
+    [
+      'two sources of keys',
+      `access: {oidc: {issuer: "https://a.example", audience: a, jwksFile: f, jwksUrl: "https://a.example/k"}}`,
+      'both',
+    ],
+    ['a provider without TLS', 'access: {oidc: {issuer: "http://login.example", audience: a}}', 'https'],
+    [
+      'signatures with a shared secret',
+      'access: {oidc: {issuer: "https://a.example", audience: a, algorithms: [HS256]}}',
+      'algorithms',
+    ],
+    ['no signature', 'access: {oidc: {issuer: "https://a.example", audience: a, algorithms: [none]}}', 'algorithms'],
+    ['a proxy that is no address', 'http: {trustedProxies: [everyone]}', 'everyone'],
+  ])('refuses %s', (_what, text, word) => {
+    const { code, message } = refusal(text);
+    expect(code).toBe('config-invalid');
+    expect(message).toContain(word);
+  });
+
+  it('refuses a password in an address, and does not repeat it', () => {
+    const e = refusal('destinations: [{name: a, kind: fhir, url: "https://joe:hush@ehr.example/fhir"}]');
+    expect(e.code).toBe('config-invalid');
+    expect(`${e.message}${e.where ?? ''}${e.remedy}`).not.toContain('hush');
   });
 
   it('refuses an HL7 listener that others can reach, unless it asks for client certificates', () => {

@@ -1,0 +1,75 @@
+import express, { type Express, type Router } from 'express';
+import type { Guard } from '../access/index.ts';
+import { PlumblineError, type Log } from '../base/index.ts';
+import { stowRouter } from '../doors/stow/index.ts';
+import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
+import { draftFiles } from './drafts.ts';
+import { version } from './home.ts';
+import type { Rooms } from './wire.ts';
+
+/** A router and where it stands. */
+export interface Mount {
+  readonly path: string;
+  readonly router: Router;
+}
+
+/** More work than this waits: doors answer 503, so that senders slow down instead of a queue growing without bound. */
+export const maxWaiting = 10_000;
+
+/** The HTTP side of the gateway: whoever comes passes the guard first, then finds the routers. */
+export function makeApp(rooms: Rooms, guard: Guard, log: Log): Express {
+  const { http } = rooms.config;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('trust proxy', [...http.trustedProxies]);
+  app.use(cors(http.corsOrigins));
+  app.use(guard.router);
+  for (const { path, router } of mountsOf(rooms, log)) app.use(path, router);
+  app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
+  app.use(problemAnswer(log));
+  return app;
+}
+
+/** All routers. Each of their routes has its line in `routeRules`. */
+export function mountsOf(rooms: Rooms, log: Log): Mount[] {
+  const { config, studies, blobs, work, reading } = rooms;
+  let waiting = 0;
+  const recount = async (): Promise<number> => {
+    const counts = await work.counts();
+    return (waiting = counts.ready + counts.waiting);
+  };
+  const counting = express.Router();
+  counting.use(async (req, _res, next) => {
+    if (req.method === 'POST') await recount();
+    next();
+  });
+  const stow = stowRouter({
+    studies,
+    blobs,
+    log,
+    limits: config.stow,
+    reserveBytes: config.store.reserveBytes,
+    expect: (studyUid, instances) => studies.expect(studyUid, instances),
+    overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
+  });
+  return [
+    { path: '/', router: healthRouter(rooms, recount) },
+    { path: '/dicom-web', router: counting },
+    { path: '/dicom-web', router: stow },
+    { path: '/dicom-web', router: dicomwebRouter({ studies, blobs, decoder: reading.decoder }) },
+    { path: '/', router: pagesRouter({ studies, drafts: draftFiles(rooms) }) },
+  ];
+}
+
+function healthRouter({ config, blobs }: Rooms, recount: () => Promise<number>): Router {
+  const router = express.Router();
+  router.get('/health', async (_req, res) => {
+    const waiting = await recount();
+    const ok = (await blobs.free()) > config.store.reserveBytes;
+    res
+      .status(ok ? 200 : 503)
+      .set('Cache-Control', 'no-store')
+      .json({ status: ok ? 'ok' : 'short of space', version, waiting });
+  });
+  return router;
+}
