@@ -209,5 +209,13 @@ export const hl7Listener = {
     maxBytes: { type: 'integer', minimum: 1024, default: 33554432, description: 'One message; it is held in memory.' },
     idleSeconds: { type: 'number', exclusiveMinimum: 0, default: 600, description: 'A silent connection is closed.' },
     maxConnections: { type: 'integer', minimum: 1, default: 64 },
+    maxInFlight: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1024,
+      default: 64,
+      description:
+        'Messages of one connection in work at a time, for senders that do not wait for each answer. Answers keep the order.',
+    },
   },
 } as const;

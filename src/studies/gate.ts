@@ -34,6 +34,10 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
   let running: Promise<number> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let started = false;
+  let asking: 'no' | 'once' | 'again' = 'no';
+  /** When the next look is due, and after a failure not before; by a clock that never jumps. */
+  let lookAt = Infinity;
+  let notBefore = 0;
 
   const look = async (): Promise<number> => {
     await forgetJumps(db, clock.now(), gate);
@@ -50,23 +54,38 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
   };
   const tick = (): Promise<number> => (running ??= look().finally(() => (running = undefined)));
 
+  /** News may bring the next look nearer and never put it off: else steady arrivals would keep it from ever coming. */
   const poke = (): void => {
     if (!started) return;
+    if (asking !== 'no') {
+      asking = 'again';
+      return;
+    }
+    asking = 'once';
+    void sleepTime(parts)
+      .then(sleep, retryLater)
+      .finally(() => {
+        const more = asking === 'again';
+        asking = 'no';
+        if (more) poke();
+      });
+  };
+  const sleep = (ms: number): void => {
+    const at = Math.max(notBefore, performance.now() + ms);
+    if (!started || at >= lookAt) return;
     clearTimeout(timer);
-    sleepTime(db, clock.now()).then(
-      (ms) => {
-        if (!started) return;
-        clearTimeout(timer);
-        timer = setTimeout(loop, ms);
-      },
-      (e: unknown) => retryLater(e),
-    );
+    lookAt = at;
+    timer = setTimeout(loop, Math.max(0, at - performance.now()));
   };
   const retryLater = (e: unknown): void => {
     log.error('study gate', { code: asPlumblineError(e).code });
-    if (started) timer = setTimeout(loop, longestSleepMs);
+    notBefore = performance.now() + longestSleepMs;
+    sleep(longestSleepMs);
   };
-  const loop = (): void => void tick().then(poke, retryLater);
+  const loop = (): void => {
+    lookAt = Infinity;
+    tick().then(poke, retryLater);
+  };
 
   return {
     tick,
@@ -78,6 +97,7 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
     stop: async () => {
       started = false;
       clearTimeout(timer);
+      lookAt = Infinity;
       await running;
     },
     expect: async (studyUid, instances) => {
@@ -160,8 +180,12 @@ async function forgetJumps(db: Database, now: number, gate: GateOptions): Promis
   );
 }
 
-async function sleepTime(db: Database, now: number): Promise<number> {
-  const row = await db.get<{ due: number | null }>(`SELECT MIN(due_at) AS due FROM studies WHERE state = 'arriving'`);
+async function sleepTime({ db, clock, onOrder }: GateParts): Promise<number> {
+  const row = await db.get<{ due: number | null; effect: number | null }>(
+    `SELECT MIN(due_at) AS due, (SELECT MIN(id) FROM order_effects WHERE handled = 0) AS effect
+     FROM studies WHERE state = 'arriving'`,
+  );
+  if (onOrder && row?.effect != null) return 0;
   if (row?.due == null) return longestSleepMs;
-  return Math.min(longestSleepMs, Math.max(5, row.due - now));
+  return Math.min(longestSleepMs, Math.max(5, row.due - clock.now()));
 }

@@ -1,6 +1,6 @@
 /** HL7 v2 by hand: messages, frames, and the door's pure function over a store of its own. */
 import { silentLog } from '../../src/base/index.ts';
-import { takeFrame, type TakeOptions } from '../../src/doors/hl7/index.ts';
+import { messagesOf, takeMessage, type TakeOptions } from '../../src/doors/hl7/index.ts';
 import { createMllpDecoder } from '../../src/hl7/index.ts';
 import { testStudies, type TestStudies } from './store.ts';
 
@@ -24,8 +24,9 @@ export async function testDoor(): Promise<TestDoor> {
     ...store,
     take: async (message, change = {}) => {
       const bytes = typeof message === 'string' ? Buffer.from(message) : message;
-      const answers = await takeFrame(bytes, { ...options, ...change });
-      return answers.map((a) => Buffer.from(a).toString('latin1'));
+      const here = { ...options, ...change };
+      const answers = await Promise.all(messagesOf(bytes, here).map((m) => takeMessage(m, here)));
+      return answers.flat().map((a) => Buffer.from(a).toString('latin1'));
     },
   };
 }

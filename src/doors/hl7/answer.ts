@@ -29,21 +29,21 @@ const versions = new Set('2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.
 const types = new Set(['ORM', 'OMI', 'OMG', 'ORU', 'ADT']);
 const events = new Set(['ORM^O01', 'OMI^O23', 'OMG^O19', 'ORU^R01']);
 
+/** The messages of one frame, of a batch each one. */
+export function messagesOf(frame: Uint8Array, options: Pick<TakeOptions, 'log' | 'name'>): readonly Uint8Array[] {
+  const { messages, announced } = unpackBatch(frame);
+  if (announced !== undefined)
+    options.log.warn('batch count differs', { door: options.name, count: messages.length, code: 'hl7-invalid' });
+  return messages;
+}
+
 /**
- * Everything between a frame and its answers: each message of the frame is read, kept and answered, in order.
+ * Everything between a message and its answers: it is read, kept and answered. Messages reach the store in the order of
+ * the calls, also where nobody waits for the one before.
  * @returns the answers, ready to be framed; none for an acknowledgement that nobody asked for
  * @throws PlumblineError of the store: then nobody may be answered, and the sender will repeat
  */
-export async function takeFrame(bytes: Uint8Array, options: TakeOptions): Promise<Uint8Array[]> {
-  const { messages, announced } = unpackBatch(bytes);
-  if (announced !== undefined)
-    options.log.warn('batch count differs', { door: options.name, count: messages.length, code: 'hl7-invalid' });
-  const answers: Uint8Array[] = [];
-  for (const message of messages) answers.push(...(await takeMessage(message, options)));
-  return answers;
-}
-
-async function takeMessage(bytes: Uint8Array, options: TakeOptions): Promise<Uint8Array[]> {
+export async function takeMessage(bytes: Uint8Array, options: TakeOptions): Promise<Uint8Array[]> {
   const header = readHeader(bytes);
   // An answer to an acknowledgement would be answered again, for ever.
   if (header && component(header, 9, 0) === 'ACK') {

@@ -2,4 +2,4 @@
 // It never decides what an order means for a study and never sends a report.
 // Main types: Hl7Door, Hl7ListenerOptions.
 export { openHl7Listener, type Hl7Door, type Hl7ListenerOptions } from './listener.ts';
-export { takeFrame, type TakeOptions } from './answer.ts';
+export { messagesOf, takeMessage, type TakeOptions } from './answer.ts';

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { asPlumblineError, checkpoint, PlumblineError } from '../../base/index.ts';
 import { createMllpDecoder, makeAck, mllpFrame } from '../../hl7/index.ts';
-import { takeFrame, type TakeOptions } from './answer.ts';
+import { messagesOf, takeMessage, type TakeOptions } from './answer.ts';
+import { createInOrder } from './in-order.ts';
 
 export interface Hl7ListenerOptions extends TakeOptions {
   readonly host: string;
@@ -21,6 +22,8 @@ export interface Hl7ListenerOptions extends TakeOptions {
   /** Wait for the carriage return after an end block, then take the frame without it. */
   readonly endMs: number;
   readonly maxConnections: number;
+  /** Messages of one connection that are in work and not yet answered; beyond them nothing is read from it. */
+  readonly maxInFlight: number;
   /** A word where nothing can be taken now. */
   readonly full?: () => Promise<string | undefined>;
 }
@@ -31,18 +34,25 @@ export interface Hl7Door {
   stop(): Promise<void>;
 }
 
+const spaceEveryMs = 500;
+
 /**
- * Listen for MLLP. On each connection messages are taken one after the other, and each is answered on it after it is
- * durable. Where the store cannot take it nobody is answered and the connection closes: the sender repeats.
+ * Listen for MLLP. On each connection messages are taken in their order, and each is answered on it, in that order, after
+ * it is durable; a sender that does not wait for answers has several in work at the same time. Where the store cannot take it nobody is answered and the connection closes: the sender repeats.
  * @throws PlumblineError `address-in-use`, `config-missing`, `config-invalid`
  */
 export async function openHl7Listener(options: Hl7ListenerOptions): Promise<Hl7Door> {
   const sockets = new Set<Socket>();
-  const busy = new Set<Promise<void>>();
-  const onSocket = (socket: Socket): void => serveSocket(socket, options, busy);
+  const lines = new Set<Line>();
+  const mayBegin = spaceCheck(options.full);
+  const onSocket = (socket: Socket): void => {
+    const line = serveLine(socket, options, mayBegin);
+    lines.add(line);
+    socket.once('close', () => lines.delete(line));
+  };
   const server = options.tls
     ? createTlsServer(tlsOptions(options.tls), onSocket)
-    : createServer({ allowHalfOpen: true }, onSocket);
+    : createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
   server.maxConnections = options.maxConnections;
   // With TLS these are the connections below it, so that those whose handshake never ends are known too.
   server.on('connection', (socket: Socket) => {
@@ -59,8 +69,7 @@ export async function openHl7Listener(options: Hl7ListenerOptions): Promise<Hl7D
     port: (server.address() as AddressInfo).port,
     stop: async () => {
       const closed = new Promise<void>((done) => server.close(() => done()));
-      for (const socket of sockets) socket.pause();
-      await Promise.all(busy);
+      await Promise.all([...lines].map((line) => line.stop()));
       for (const socket of sockets) socket.destroySoon();
       const patience = setTimeout(() => sockets.forEach((s) => s.destroy()), 1000);
       await closed;
@@ -69,74 +78,122 @@ export async function openHl7Listener(options: Hl7ListenerOptions): Promise<Hl7D
   };
 }
 
-function serveSocket(socket: Socket, options: Hl7ListenerOptions, busy: Set<Promise<void>>): void {
+/** One connection. */
+interface Line {
+  /** Read no more; resolves when what was read is answered. */
+  stop(): Promise<void>;
+}
+
+function serveLine(socket: Socket, options: Hl7ListenerOptions, mayBegin: () => Promise<void>): Line {
   const decoder = createMllpDecoder({ maxBytes: options.maxBytes });
-  let tail: Promise<void> = Promise.resolve();
   let waiting: NodeJS.Timeout | undefined;
   let spoken = false;
+  let ending = false;
+  let bytesInWork = 0;
 
-  const take = async (bytes: Uint8Array): Promise<void> => {
+  /** Answers that are ready at the same moment leave together. */
+  const write = (bytes: Uint8Array): void => {
     if (socket.destroyed) return;
-    try {
-      const full = await options.full?.();
-      if (full !== undefined) throw new PlumblineError('busy', full);
-      for (const answer of await takeFrame(bytes, options)) {
-        socket.write(mllpFrame(answer));
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => {
+        socket.uncork();
         checkpoint('hl7.answered');
-      }
-    } catch (thrown) {
-      options.log.error('hl7 message not kept', { door: options.name, code: asPlumblineError(thrown).code });
-      socket.destroy();
+      });
     }
+    socket.write(bytes);
   };
-  /** One message at a time, and no more bytes until it is answered. */
-  const enqueue = (bytes: Uint8Array): void => {
-    socket.pause();
-    const mine = tail.then(() => take(bytes));
-    tail = mine;
-    busy.add(mine);
-    void mine.finally(() => {
-      busy.delete(mine);
-      if (tail === mine && !socket.destroyed) socket.resume();
+  const inOrder = createInOrder<readonly Uint8Array[]>({
+    most: options.maxInFlight,
+    mayBegin,
+    tell: (answers) => {
+      for (const answer of answers) write(mllpFrame(answer));
+    },
+    fail: (thrown) => {
+      options.log.error('hl7 message not kept', { door: options.name, code: asPlumblineError(thrown).code });
+      // Those before it are answered.
+      socket.destroySoon();
+    },
+  });
+  /** Nothing is read while so much is in work, or while the sender does not read its answers. */
+  const breathe = (): void => {
+    const full = inOrder.count >= options.maxInFlight || bytesInWork > options.maxBytes;
+    if (!ending && (full || socket.writableNeedDrain)) socket.pause();
+    else if (!socket.destroyed) socket.resume();
+  };
+  const take = (message: Uint8Array): void => {
+    bytesInWork += message.length;
+    inOrder.push(() => takeMessage(message, options));
+    void inOrder.idle().then(() => {
+      bytesInWork -= message.length;
+      breathe();
     });
+  };
+  /** Answer what has come, then close; what still comes is read and dropped, lest the answer be lost with a reset. */
+  const finish = async (): Promise<void> => {
+    ending = true;
+    breathe();
+    await inOrder.idle();
+    socket.end();
+    setTimeout(() => socket.destroy(), options.endMs).unref();
   };
   const handle = (events: ReturnType<typeof decoder.push>): void => {
     for (const event of events) {
+      if (ending) return;
       if (event.kind === 'frame') {
         spoken = true;
-        enqueue(event.bytes);
-      } else {
-        options.log.warn('bytes dropped', { door: options.name, bytes: event.bytes, code: 'hl7-invalid' });
-        if (event.why === 'too-large') refuseLarge(socket, options);
-        // Whoever begins with something else speaks another protocol.
-        else if (!spoken && event.why === 'outside' && event.bytes > 16) socket.destroy();
+        for (const message of messagesOf(event.bytes, options)) take(message);
+        continue;
       }
+      options.log.warn('bytes dropped', { door: options.name, bytes: event.bytes, code: 'hl7-invalid' });
+      if (event.why === 'too-large') {
+        inOrder.push(async () => [tooLarge(options)]);
+        void finish();
+      }
+      // Whoever begins with something else speaks another protocol.
+      else if (!spoken && event.why === 'outside' && event.bytes > 16) socket.destroy();
     }
   };
 
   socket.setTimeout(options.idleMs, () => socket.destroy());
   socket.on('error', (e: Error) => options.log.warn('connection lost', { door: options.name, where: errorCode(e) }));
+  socket.on('drain', breathe);
   socket.on('data', (chunk: Buffer) => {
     clearTimeout(waiting);
+    if (ending) return;
     handle(decoder.push(chunk));
     if (decoder.ending) waiting = setTimeout(() => handle(decoder.settle()), options.endMs);
+    breathe();
   });
   socket.once('close', () => clearTimeout(waiting));
   // A sender may close its half and still wait for the answers.
   socket.once('end', () => {
     handle(decoder.settle());
-    void tail.then(() => socket.end());
+    void finish();
   });
+  return {
+    stop: () => {
+      ending = true;
+      return inOrder.idle();
+    },
+  };
 }
 
-/** A message without end: its control id may never be known, so the answer names none, and the line is closed. */
-function refuseLarge(socket: Socket, { now, maxBytes }: Hl7ListenerOptions): void {
-  const answer = makeAck(undefined, 'AR', now(), {
-    condition: 207,
-    location: '',
-    text: `a message is larger than ${maxBytes} bytes`,
-  });
-  socket.end(mllpFrame(Buffer.from(answer, 'latin1')));
+/** Whether there is room, asked of the store now and then: its reserve is far more than comes in between. */
+function spaceCheck(full: Hl7ListenerOptions['full']): () => Promise<void> {
+  let good = -Infinity;
+  return async () => {
+    if (!full || performance.now() - good < spaceEveryMs) return;
+    const why = await full();
+    if (why !== undefined) throw new PlumblineError('busy', why);
+    good = performance.now();
+  };
+}
+
+/** The answer to a message without end, whose control id may never be known; after it the line is closed. */
+function tooLarge({ now, maxBytes }: Hl7ListenerOptions): Uint8Array {
+  const text = `a message is larger than ${maxBytes} bytes`;
+  return Buffer.from(makeAck(undefined, 'AR', now(), { condition: 207, location: '', text }), 'latin1');
 }
 
 function errorCode(error: Error): string {
@@ -146,6 +203,7 @@ function errorCode(error: Error): string {
 function tlsOptions(tls: NonNullable<Hl7ListenerOptions['tls']>) {
   return {
     allowHalfOpen: true,
+    noDelay: true,
     handshakeTimeout: 10_000,
     cert: readPem(tls.certFile),
     key: readPem(tls.keyFile),

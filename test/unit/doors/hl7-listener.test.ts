@@ -34,6 +34,7 @@ async function listen(change: Partial<Hl7ListenerOptions> = {}): Promise<Hl7Door
     idleMs: 5000,
     endMs: 50,
     maxConnections: 8,
+    maxInFlight: 16,
     ...change,
   });
   doors.push(door);
@@ -60,6 +61,70 @@ describe('the listener', () => {
     expect(row!.n).toBe(40);
   });
 
+  it('has several messages of a sender that does not wait share a commit', async () => {
+    const socket = await to(await listen());
+    const ids = Array.from({ length: 64 }, (_, i) => `S${i}`);
+    const stream = ids.map((id) => frame(orm({ id, placer: id, filler: id, accession: id }))).join('');
+    const before = { ...store.db.counters };
+    expect(codes(await ask(socket, [stream], 64))).toEqual(ids.map((id) => `AA ${id}`));
+    expect(store.db.counters.transactions - before.transactions).toBe(64);
+    // 16 may be in work at a time.
+    expect(store.db.counters.commits - before.commits).toBeLessThanOrEqual(16);
+  });
+
+  it('acts in the order of the messages, though they are in work together', async () => {
+    const socket = await to(await listen());
+    const stream = [
+      orm({ id: 'A1', control: 'CA' }),
+      orm({ id: 'A2' }),
+      orm({ id: 'A3', control: 'CA' }),
+      orm({ id: 'A4', control: 'XO' }),
+      orm({ id: 'A1' }),
+      orm({ id: 'A2' }),
+    ];
+    const answers = await ask(socket, [stream.map(frame).join('')], 6);
+    // What was not ordered cannot be cancelled; A2 came before.
+    expect(codes(answers)).toEqual(['AE A1', 'AA A2', 'AA A3', 'AA A4', 'AA A1', 'AA A2']);
+    expect(await store.db.all('SELECT state FROM orders')).toEqual([{ state: 'open' }]);
+  });
+
+  it('takes no more than its bound into work, and reads no more until one is answered', async () => {
+    const go = Promise.withResolvers<void>();
+    let asked = 0;
+    const slow = {
+      ...store.studies,
+      receiveOrder: async (message: Parameters<typeof store.studies.receiveOrder>[0]) => {
+        asked++;
+        await go.promise;
+        return store.studies.receiveOrder(message);
+      },
+    };
+    const socket = await to(await listen({ studies: slow, maxInFlight: 4 }));
+    const ids = Array.from({ length: 40 }, (_, i) => `S${i}`);
+    // Long notes: the stream is far longer than what a socket takes at once.
+    const long = ids.map((id) =>
+      frame(`${orm({ id, placer: id, filler: id, accession: id })}NTE|1||${'x'.repeat(20_000)}\r`),
+    );
+    const answers = ask(socket, [Buffer.from(long.join(''), 'latin1')], 40);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const most = asked;
+    go.resolve();
+    expect(most).toBe(4);
+    expect(codes(await answers)).toEqual(ids.map((id) => `AA ${id}`));
+  });
+
+  it('answers what came before a failure, nothing after it, and closes', async () => {
+    let n = 0;
+    const once = {
+      ...store.studies,
+      receiveOrder: (message: Parameters<typeof store.studies.receiveOrder>[0]) =>
+        ++n === 3 ? Promise.reject(new PlumblineError('store-locked', 'locked')) : store.studies.receiveOrder(message),
+    };
+    const socket = await to(await listen({ studies: once }));
+    const stream = ['A1', 'A2', 'A3', 'A4'].map((id) => frame(orm({ id, placer: id, filler: id, accession: id })));
+    expect(codes(await ask(socket, [stream.join('')], 4))).toEqual(['AA A1', 'AA A2']);
+  });
+
   it('takes a frame without its last carriage return when the sender waits', async () => {
     const socket = await to(await listen());
     expect(codes(await ask(socket, [frame(orm({ id: 'A1' })).slice(0, -1)], 1))).toEqual(['AA A1']);
@@ -81,6 +146,12 @@ describe('the listener', () => {
     const socket = await to(await listen());
     const [answer] = await ask(socket, [`\x0b${orm()}`, 'x'.repeat(200_000)], 1);
     expect(answered(answer!)).toMatchObject({ code: 'AR', condition: '207', controlId: '' });
+  });
+
+  it('answers what came before a message above the size limit first', async () => {
+    const socket = await to(await listen());
+    const answers = await ask(socket, [`${frame(orm({ id: 'A1' }))}\x0b${'x'.repeat(200_000)}`], 2);
+    expect(codes(answers)).toEqual(['AA A1', 'AR ']);
   });
 
   it('closes a silent connection, and an unfinished frame is no message', async () => {

@@ -10,7 +10,7 @@ import {
 } from '../../../src/studies/index.ts';
 import { judge, type StudyClaims } from '../../../src/studies/reconcile.ts';
 import type { StoredOrder } from '../../../src/studies/order-types.ts';
-import { takeFrame } from '../../../src/doors/hl7/index.ts';
+import { takeMessage } from '../../../src/doors/hl7/index.ts';
 import { adt, answered, doorDefaults, orm, type OrderSketch } from '../../builders/hl7.ts';
 import {
   admissions,
@@ -131,7 +131,7 @@ describe('studies and orders', () => {
   afterEach(() => store.remove());
 
   const take = async (message: string): Promise<string> => {
-    const answers = await takeFrame(Buffer.from(message), {
+    const answers = await takeMessage(Buffer.from(message), {
       ...doorDefaults,
       studies,
       now: () => new Date(clock.now()),
@@ -219,6 +219,23 @@ describe('studies and orders', () => {
     await say({ control: 'NA', filler: 'FI5', accession: '' });
     const rows = await store.db.all('SELECT filler, accession, priority, state FROM orders');
     expect(rows).toEqual([{ filler: 'FI5', accession: 'ACC1', priority: 0, state: 'cancelled' }]);
+  });
+
+  it('what an order says is done though messages come without a pause', async () => {
+    await say({});
+    await arrive();
+    effects.length = 0;
+    studies.start();
+    try {
+      await say({ control: 'CA' });
+      for (let i = 0; i < 300 && effects.length === 0; i++) {
+        await say({ placer: `X${i}`, filler: `X${i}`, accession: `X${i}` });
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(effects).toMatchObject([{ kind: 'cancelled' }]);
+    } finally {
+      await studies.stop();
+    }
   });
 
   it('what could not be done to work is told again', async () => {
