@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { parseConfig, sha256, silentLog, type Config } from '../../src/base/index.ts';
 import { inspectPart10 } from '../../src/dicom/index.ts';
-import { takeFrame } from '../../src/doors/hl7/index.ts';
+import { takeMessage } from '../../src/doors/hl7/index.ts';
 import { openRooms, serve, type Gateway, type Rooms } from '../../src/server/index.ts';
 import { makeImage } from './dicom.ts';
 import { doorDefaults, orm } from './hl7.ts';
@@ -142,7 +142,7 @@ async function makeFolder(dataDir: string): Promise<void> {
   await withRooms(siteConfig(dataDir, nowhere, { gate: { quietSeconds: 2 } }), false, async (rooms) => {
     await admitFile(rooms, smallImage('arriving'));
     const order = orm({ id: 'UPGRADE-1', accession: 'U-arriving', patient: 'UP-1^^^PLUMBLINE-TEST', priority: 'S' });
-    await takeFrame(Buffer.from(order), { ...doorDefaults, studies: rooms.studies, now: () => new Date() });
+    await takeMessage(Buffer.from(order), { ...doorDefaults, studies: rooms.studies, now: () => new Date() });
     const early = orm({
       id: 'UPGRADE-2',
       accession: 'U-later',
@@ -150,7 +150,7 @@ async function makeFolder(dataDir: string): Promise<void> {
       filler: 'FI2',
       patient: 'UP-1^^^PLUMBLINE-TEST',
     });
-    await takeFrame(Buffer.from(early), { ...doorDefaults, studies: rooms.studies, now: () => new Date() });
+    await takeMessage(Buffer.from(early), { ...doorDefaults, studies: rooms.studies, now: () => new Date() });
   });
 }
 
