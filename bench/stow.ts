@@ -1,94 +1,144 @@
 /**
- * Durable STOW-RS of 500 CT slices of 512 x 512 x 16 bits in one request, beside Orthanc in the same run.
+ * Durable STOW-RS of CT slices of 512 x 512 x 16 bits, beside Orthanc in the same run.
  *
- * `npm run bench -- stow [rounds]`: each side gets the same request body over loopback, in alternation, with new UIDs each
- * round, one warm-up and five rounds; printed are median, minimum and maximum, and the ratio to ours. Orthanc is
- * measured with `SyncStorageArea` (its files are synced before it answers, as ours are) and without. Beside them the
- * floors: copying the body in memory, and writing the same files with and without fdatasync, one after the other.
+ * `npm run bench -- stow [rounds] [slices]`: the sender makes the slices while it sends them, the same bytes to each side
+ * in alternation, with new UIDs each round, one warm-up and five rounds. First 500 slices in one request: Orthanc with
+ * `SyncStorageArea` (its files are synced before it answers, as ours are) and without; beside them the floors: copying
+ * the bytes in memory, and writing the same files with and without fdatasync, one after the other. Then 200 slices in
+ * requests of 10 and of 1 over one connection. Then the memory of our server, by slices in one request. Before each turn
+ * the disk is given time to write what earlier turns left to it (`sync`), outside of the clock.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { derivedUid } from '../src/base/index.ts';
-import { dataset, writePart10 } from '../src/dicom/index.ts';
 import { runPeer, peers } from '../test/peers/index.ts';
 import { orthancMissing, startOrthanc, stopProcess } from '../test/peers/orthanc.ts';
 import { heading, median, seconds, table } from './report.ts';
+import { makeSlices, postSlices, sliceOf } from './stow-client.ts';
 
-const slices = 500;
 const rounds = Number(process.argv[2] ?? 5);
-const boundary = 'plumbline-bench';
+const most = Number(process.argv[3] ?? 500);
+const slices = makeSlices();
+/** Every side's every turn is a study of its own. */
+let study = 0;
 
 interface Side {
   readonly name: string;
-  readonly store: (body: Buffer, round: number) => Promise<void>;
+  readonly run: (study: number) => Promise<void>;
 }
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-stow-'));
-  try {
-    await compare(folder);
-    const peaks: [number, number][] = [];
-    for (const count of [50, 500]) peaks.push([count, await peakMemory(count, folder)]);
-    table(['slices in one request', 'peak resident set of the server, MiB'], peaks);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function compare(folder: string): Promise<void> {
   const ours = await startOurs(join(folder, 'ours'));
   const others = orthancMissing ? [] : [await startOrthanc(orthanc(true)), await startOrthanc(orthanc(false))];
-  const sides: Side[] = [
-    { name: 'Plumbline, durable', store: (body) => post(ours.url, body) },
-    ...others.map((o, i) => ({
-      name: `Orthanc, SyncStorageArea ${i === 0}`,
-      store: (body: Buffer) => post(`${o.dicomweb}/studies`, body),
-    })),
-    { name: 'floor: copy in memory', store: async (body) => void Buffer.from(body) },
-    { name: 'floor: write', store: async (body, round) => writeFiles(join(folder, `plain-${round}`), body, false) },
-    {
-      name: 'floor: write + fdatasync',
-      store: async (body, round) => writeFiles(join(folder, `sync-${round}`), body, true),
-    },
+  try {
+    const doors = [
+      { name: 'Plumbline, durable', url: ours.url },
+      ...others.map((o, i) => ({ name: `Orthanc, SyncStorageArea ${i === 0}`, url: `${o.dicomweb}/studies` })),
+    ];
+    await printHeading();
+    await print(
+      `${most} slices in one request`,
+      most,
+      await alternate([...doors.map((d) => ({ ...d, run: inOne(d.url, most) })), ...floors(folder)]),
+    );
+    for (const size of [10, 1]) {
+      const sides = doors.map((d) => ({ ...d, run: inMany(d.url, few, size) }));
+      await print(`${few} slices, ${size} in each request, one request after the other`, few, await alternate(sides));
+    }
+  } finally {
+    await ours.stop();
+    for (const other of others) await other.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const peaks: [number, number, string][] = [];
+  for (const count of [50, 500, 2000]) {
+    const peak = await peakMemory(count);
+    peaks.push([count, peak, (peak / (peaks[0]?.[1] ?? peak)).toFixed(2)]);
+  }
+  table(['slices in one request', 'peak resident set of a new server, MiB', 'times that at 50'], peaks);
+}
+
+const few = Math.min(200, most);
+
+const inOne =
+  (url: string, count: number): Side['run'] =>
+  (n) =>
+    postSlices(url, slices, n, [0, count]);
+
+const inMany =
+  (url: string, count: number, size: number): Side['run'] =>
+  async (n) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let at = 0; at < count; at += size) await postSlices(url, slices, n, [at, at + size], agent);
+    agent.destroy();
+  };
+
+function floors(folder: string): Side[] {
+  const file = sliceOf(slices, 0, 0);
+  const target = Buffer.alloc(file.length);
+  const write = (sync: boolean) => async (n: number) => writeFiles(join(folder, `floor-${n}`), file, sync);
+  const copy = async (): Promise<void> => {
+    for (let i = 0; i < most; i++) file.copy(target);
+  };
+  return [
+    { name: 'floor: copy in memory', run: copy },
+    { name: 'floor: write', run: write(false) },
+    { name: 'floor: write + fdatasync', run: write(true) },
   ];
+}
+
+async function alternate(sides: readonly Side[]): Promise<ReadonlyMap<string, readonly number[]>> {
   const times = new Map<string, number[]>(sides.map((s) => [s.name, []]));
   for (let round = 0; round <= rounds; round++) {
-    const body = requestBody(slices, round);
     for (const side of sides) {
+      spawnSync('sync');
       const start = performance.now();
-      await side.store(body, round);
+      await side.run(study++);
       if (round > 0) times.get(side.name)!.push(performance.now() - start);
     }
   }
-  await ours.stop();
-  for (const other of others) await other.stop();
-  await print(times, requestBody(slices, 0).length);
+  return times;
 }
 
-async function print(times: ReadonlyMap<string, readonly number[]>, bytes: number): Promise<void> {
+async function printHeading(): Promise<void> {
   const version = peers.orthanc ? (await runPeer(peers.orthanc, ['--version'])).stdout.split('\n')[0]! : 'not here';
   heading('Durable STOW-RS beside Orthanc', {
-    size: `${slices} slices of 512 x 512 x 16 bits in one request, ${(bytes / 1e6).toFixed(0)} MB`,
+    slice: `512 x 512 x 16 bits, ${slices.bytes} bytes`,
     rounds: `${rounds} after one warm-up, in alternation, medians (least to greatest)`,
+    sender: 'node:http over loopback, no-delay as Node and Orthanc have it',
     Orthanc: version,
   });
+}
+
+async function print(title: string, count: number, times: ReadonlyMap<string, readonly number[]>): Promise<void> {
   const own = median([...times.values()][0]!);
   table(
-    ['side', 'time', 'times ours'],
-    [...times].map(([name, list]) => [name, seconds(list), (median(list) / own).toFixed(2)]),
+    [title, 'time', 'times ours', 'instances/s'],
+    [...times].map(([name, list]) => [
+      name,
+      seconds(list),
+      (median(list) / own).toFixed(2),
+      Math.round(count / (median(list) / 1000)),
+    ]),
   );
 }
 
 /** Largest resident set of a new server process after one request, MiB. */
-async function peakMemory(count: number, folder: string): Promise<number> {
-  const server = await startOurs(join(folder, `memory-${count}`));
-  await post(server.url, requestBody(count, 1000 + count));
-  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
-  await server.stop();
-  return Math.round(Number(peak) / 1024);
+async function peakMemory(count: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-stow-'));
+  const server = await startOurs(folder);
+  try {
+    await postSlices(server.url, slices, study++, [0, count]);
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
+    return Math.round(Number(peak) / 1024);
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function startOurs(folder: string): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
@@ -103,86 +153,14 @@ function orthanc(sync: boolean): Record<string, unknown> {
   return { SyncStorageArea: sync, StorageCompression: false };
 }
 
-async function post(url: string, body: Buffer): Promise<void> {
-  const headers = { 'Content-Type': `multipart/related; type="application/dicom"; boundary=${boundary}` };
-  const response = await fetch(url, { method: 'POST', headers, body: body as Buffer<ArrayBuffer> });
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 300)}`);
-}
-
-function writeFiles(folder: string, body: Buffer, sync: boolean): void {
+function writeFiles(folder: string, bytes: Buffer, sync: boolean): void {
   mkdirSync(folder);
-  const size = Math.floor(body.length / slices);
-  for (let i = 0; i < slices; i++) {
+  for (let i = 0; i < most; i++) {
     const file = openSync(join(folder, String(i)), 'w');
-    writeSync(file, body, i * size, size);
+    writeSync(file, bytes);
     if (sync) fdatasyncSync(file);
     closeSync(file);
   }
-}
-
-// — the request: one slice of seeded noise, its UIDs exchanged in place —
-
-const placeholder = derivedUid('bench', 'placeholder').padEnd(44, '1').slice(0, 44);
-
-function requestBody(count: number, round: number): Buffer {
-  const slice = Buffer.from(sliceFile(round));
-  const places = allPlaces(slice, placeholder);
-  const head = Buffer.from(`\r\n--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`);
-  const body = Buffer.alloc(count * (head.length + slice.length) + boundary.length + 8);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    const uid = `2.25.${(10n ** 38n + BigInt(round) * 100_000n + BigInt(i)).toString()}`.padEnd(
-      placeholder.length,
-      '\0',
-    );
-    for (const place of places) slice.write(uid, place, 'latin1');
-    at += head.copy(body, at);
-    at += slice.copy(body, at);
-  }
-  body.write(`\r\n--${boundary}--\r\n`, at, 'latin1');
-  return body;
-}
-
-function allPlaces(bytes: Buffer, text: string): number[] {
-  const places: number[] = [];
-  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at);
-  return places;
-}
-
-function sliceFile(round: number): Uint8Array {
-  const image = dataset({
-    SOPClassUID: '1.2.840.10008.5.1.4.1.1.2',
-    SOPInstanceUID: placeholder,
-    StudyInstanceUID: derivedUid('bench', 'study', round),
-    SeriesInstanceUID: derivedUid('bench', 'series', round),
-    Modality: 'CT',
-    PatientName: 'Bench^Stow',
-    PatientID: 'BENCH',
-    StudyDate: '20260101',
-    SamplesPerPixel: 1,
-    PhotometricInterpretation: 'MONOCHROME2',
-    Rows: 512,
-    Columns: 512,
-    BitsAllocated: 16,
-    BitsStored: 16,
-    HighBit: 15,
-    PixelRepresentation: 0,
-  });
-  return writePart10(image, { pixelData: { vr: 'OW', bytes: noise(round + 1, 512 * 512 * 2) } });
-}
-
-/** xorshift32. */
-function noise(seed: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = seed;
-  for (let i = 0; i < length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[i] = state & 0xff;
-  }
-  return bytes;
 }
 
 await main();

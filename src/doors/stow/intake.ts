@@ -11,31 +11,97 @@ export interface IntakeLimits {
 }
 
 /**
- * The body of a request, as fast as the reader takes it and no longer than its sender keeps sending.
- * Only time spent waiting for the sender counts, never our own disk. The socket stays open, so that an answer can follow.
+ * The body of a request, as fast as the reader takes it and no longer than its sender keeps sending, in the chunks that
+ * the socket gives: none is joined to another. Only time spent waiting for the sender counts, never our own disk.
+ * `return` lets go of the request and leaves its socket open, so that an answer can follow.
  *
  * @throws PlumblineError body-too-large, sender-slow, sender-gone
  */
-export async function* requestBody(
-  req: IncomingMessage,
-  limits: IntakeLimits,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const chunks = req.iterator({ destroyOnReturn: false });
+export function requestBody(req: IncomingMessage, limits: IntakeLimits): AsyncIterableIterator<Uint8Array> {
+  const feed = createFeed(req);
   const watch = createWatch(limits);
   let total = 0;
-  try {
-    for (;;) {
-      const { done, value } = await watch.waitFor(chunks.next() as Promise<IteratorResult<Uint8Array, void>>);
-      if (done) break;
-      total += value.length;
-      if (total > limits.requestBytes) throw tooLarge(limits.requestBytes);
-      watch.received(value.length);
-      yield value;
-    }
-  } finally {
+  const stop = (): void => {
     watch.stop();
-  }
-  if (!req.complete) throw gone();
+    feed.stop();
+  };
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    const chunk = feed.take() ?? (await watch.waitFor(feed.wait()));
+    if (!chunk) {
+      stop();
+      return { done: true, value: undefined };
+    }
+    total += chunk.length;
+    if (total > limits.requestBytes) throw tooLarge(limits.requestBytes);
+    watch.received(chunk.length);
+    return { done: false, value: chunk };
+  };
+  const body: AsyncIterableIterator<Uint8Array> = {
+    next,
+    return: async () => {
+      stop();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => body,
+  };
+  return body;
+}
+
+interface Feed {
+  /** What has come, if anything has. */
+  take(): Uint8Array | undefined;
+  /** What comes next; undefined at the end. */
+  wait(): Promise<Uint8Array | undefined>;
+  stop(): void;
+}
+
+/** A sender is stopped when so many bytes wait for the reader: about what one turn of the event loop brings. */
+const mostWaiting = 1 << 18;
+
+/** Node's own iterator joins the chunks that wait, which copies them; events do not. */
+function createFeed(req: IncomingMessage): Feed {
+  const queue: Uint8Array[] = [];
+  let waiting = 0;
+  let state: 'open' | 'ended' | PlumblineError = 'open';
+  let told: (() => void) | undefined;
+  const tell = (): void => told?.();
+  const onData = (chunk: Uint8Array): void => {
+    queue.push(chunk);
+    waiting += chunk.length;
+    if (waiting >= mostWaiting) req.pause();
+    tell();
+  };
+  const onEnd = (): void => {
+    state = req.complete ? 'ended' : gone();
+    tell();
+  };
+  // Node reports a sender that hangs up as ECONNRESET ("aborted").
+  const onError = (error?: Error): void => {
+    if (state === 'open') state = gone(error);
+    tell();
+  };
+  req.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError);
+  if (req.destroyed) onError();
+  const take = (): Uint8Array | undefined => {
+    const chunk = queue.shift();
+    if (!chunk) return undefined;
+    waiting -= chunk.length;
+    if (waiting === 0 && req.isPaused()) req.resume();
+    return chunk;
+  };
+  return {
+    take,
+    wait: async () => {
+      while (queue.length === 0 && state === 'open') await new Promise<void>((resolve) => (told = resolve));
+      const chunk = take();
+      if (!chunk && state !== 'ended') throw state;
+      return chunk;
+    },
+    stop: () => {
+      req.off('data', onData).off('end', onEnd).off('close', onError);
+      req.pause();
+    },
+  };
 }
 
 /** @throws PlumblineError body-too-large where the sender announces more than is taken */
@@ -65,9 +131,6 @@ function createWatch(limits: IntakeLimits): Watch {
           expire = reject;
           next.then(resolve, reject);
         });
-      } catch (thrown) {
-        // Node reports a sender that hangs up as ECONNRESET ("aborted").
-        throw thrown instanceof PlumblineError ? thrown : gone(thrown);
       } finally {
         expire = undefined;
         waited += performance.now() - since;

@@ -106,7 +106,7 @@ async function* untilDelimiter(
 ): AsyncGenerator<Buffer, Delimiter, undefined> {
   for (;;) {
     const at = input.bytes.indexOf(delimiter);
-    const safe = at >= 0 ? at : input.bytes.length - (delimiter.length - 1);
+    const safe = at >= 0 ? at : input.bytes.length - beginning(input.bytes, delimiter);
     if (safe > 0) {
       count(safe);
       yield input.take(safe);
@@ -122,6 +122,18 @@ async function* untilDelimiter(
 }
 
 const [lf, cr, dash, space, tab] = [10, 13, 45, 32, 9];
+
+/**
+ * How many bytes at the end may be the beginning of a delimiter. Only these are kept for the next chunk, so that a chunk
+ * is nearly never joined to another. A boundary has no CR, so the last CR is the only place where one can begin.
+ */
+function beginning(bytes: Buffer, delimiter: Buffer): number {
+  const tail = bytes.subarray(Math.max(0, bytes.length - (delimiter.length - 1)));
+  const at = tail.lastIndexOf(cr);
+  if (at < 0) return 0;
+  const length = tail.length - at;
+  return tail.subarray(at).equals(delimiter.subarray(0, length)) ? length : 0;
+}
 const paddingLimit = 1024;
 
 /** What follows the `--B` at the start of the input; undefined where it is no delimiter line but content. */

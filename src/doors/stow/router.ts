@@ -127,6 +127,8 @@ async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
     const received = (await Promise.allSettled(waiting)).flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []));
     await Promise.all(received.map((r) => r.kind === 'admission' && r.admission.blob.discard()));
     throw thrown;
+  } finally {
+    await body.return?.();
   }
   if (outcomes.length === 0) throw new PlumblineError('multipart-invalid', 'the request holds no part');
   return outcomes;
