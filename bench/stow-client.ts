@@ -62,8 +62,7 @@ export async function postSlices(
   await pipeline(Readable.from(bodyOf(slices, study, from, to), { objectMode: false, highWaterMark: 1 << 20 }), sent);
   const response = await promise;
   const text = (await response.toArray()).join('');
-  if (response.statusCode !== 200)
-    throw new Error(`${url} answered ${response.statusCode}: ${text.slice(0, 300)}`);
+  if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}: ${text.slice(0, 300)}`);
 }
 
 const partHead = Buffer.from(`\r\n--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`);
