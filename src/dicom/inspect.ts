@@ -41,6 +41,8 @@ export interface InspectOptions {
   readonly undecodable?: 'refuse' | 'mark';
   /** What follows `file`, all of it in the value of the last element: the pixels of an object written in parts. */
   readonly rest?: Parts;
+  /** The digest of the data set where the caller has made it while the bytes came in: then it is not made again. */
+  readonly dataDigest?: string;
 }
 
 /**
@@ -60,7 +62,7 @@ export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): I
     ...identity,
     metaInstanceUid: plainText(rawElement(parsed.meta, '00020003'), parsed.file),
     transferSyntax: parsed.transferSyntaxUid,
-    dataDigest: digestOf(parsed, options.rest),
+    dataDigest: options.dataDigest ?? digestOf(parsed, options.rest),
     attributes,
     ...(pixel && { pixel }),
     undecodable,

@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
-import { freeBytes, ignoreMissing, readRange, sizeOrUndefined, syncFolder } from './files.ts';
-import { createLimit, inParallel } from './limit.ts';
+import { freeBytes, ignoreMissing, readRange, sizeOrUndefined } from './files.ts';
+import { createLimit, createShared, inTurns } from './limit.ts';
 import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
 import type { Blobs, StagedBlob } from './types.ts';
@@ -25,9 +25,11 @@ const syncsInFlight = 4;
 /**
  * Files at `<dir>/ab/cd/<sha256>`, staged in `<dir>/staging` on the same volume.
  *
- * A commit costs one folder sync however many files it has: the files get names that hold their digests inside the
- * staging folder, that one folder is synced, and only then are they renamed to their addresses. A rename that a power
- * cut takes back leaves the file in staging, and the next open gives it its address again (staging.ts).
+ * A commit gives files names that hold their digests inside the staging folder; that one folder is synced while the
+ * files' own syncs, begun when they were complete, come to their end; only then are they renamed to their addresses. So
+ * a commit costs one folder sync however many files it has, and commits that wait at the same moment share it. A power
+ * cut between may leave a name without its bytes, or take the last rename back: the next open looks at the bytes, and
+ * gives files that are whole their address (staging.ts).
  * @throws PlumblineError disk-full; store-damaged where the folder cannot be used
  */
 export async function openBlobs(dir: string, options: BlobOptions): Promise<FileBlobs> {
@@ -36,28 +38,34 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
   const staging = await openStaging(dir, address);
   const syncing = createLimit(syncsInFlight);
   const reserve = createReserve(dir, options.reserveBytes);
+  const namesDurable = createShared(async () => {
+    await staging.sync();
+    counters.folderSyncs++;
+  });
 
-  const stage = async (use: { readonly drain?: boolean } = {}): Promise<StagedFile> => {
+  const stage: FileBlobs['stage'] & ((...use: Parameters<FileBlobs['stage']>) => Promise<StagedFile>) = async (
+    use = {},
+  ) => {
     if (!use.drain) await reserve.check(counters);
-    return stageFile(join(staging.folder, `${randomUUID()}.part`), syncing, counters);
+    return stageFile(join(staging.folder, `${randomUUID()}.part`), syncing, counters, use.hashed);
   };
 
   const commit = async (staged: readonly StagedBlob[]): Promise<void> => {
-    const files = staged.map(asStagedFile);
-    const done = await Promise.all(files.map((f) => f.synced()));
     const fresh: { file: StagedFile; to: string }[] = [];
-    await inParallel([...files.entries()], async ([i, file]) => {
-      const to = address(done[i]!.digest);
+    const known: StagedFile[] = [];
+    await inTurns(staged.map(asStagedFile), (file) => {
+      const { digest, bytes } = file.finished();
+      const to = address(digest);
       // A file of another size is what a broken disk left: it is replaced.
-      if ((await sizeOrUndefined(to)) !== done[i]!.bytes) return void fresh.push({ file, to });
-      counters.existing++;
-      await file.discard();
+      if (sizeOrUndefined(to) !== bytes) fresh.push({ file, to });
+      else known.push(file);
     });
+    counters.existing += known.length;
+    await Promise.all(known.map((file) => file.discard()));
     if (fresh.length === 0) return;
-    await inParallel(fresh, ({ file }) => file.nameByDigest());
-    await syncFolder(staging.folder);
-    counters.folderSyncs++;
-    await inParallel(fresh, ({ file, to }) => file.moveTo(to));
+    await inTurns(fresh, ({ file }) => file.nameByDigest());
+    await Promise.all([namesDurable(), ...fresh.map(({ file }) => file.synced())]);
+    await inTurns(fresh, ({ file, to }) => file.moveTo(to));
   };
 
   return {
@@ -75,9 +83,9 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
         await file.discard();
       }
     },
-    has: async (digest) => (await sizeOrUndefined(address(digest))) !== undefined,
+    has: async (digest) => sizeOrUndefined(address(digest)) !== undefined,
     size: async (digest) => {
-      const size = await sizeOrUndefined(address(digest));
+      const size = sizeOrUndefined(address(digest));
       if (size === undefined) throw lost(digest);
       return size;
     },

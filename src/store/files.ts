@@ -1,4 +1,5 @@
-import { mkdir, open, rename, stat, statfs } from 'node:fs/promises';
+import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
 
@@ -38,24 +39,28 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Rename into a folder that may not be there yet. */
-export async function moveInto(from: string, to: string): Promise<void> {
+/** @throws PlumblineError disk-full */
+export function renamed(from: string, to: string): void {
   try {
-    await rename(from, to);
+    renameSync(from, to);
   } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(e, to);
-    await mkdir(dirname(to), { recursive: true });
-    await rename(from, to);
+    throw diskError(e, to);
   }
 }
 
-export async function sizeOrUndefined(path: string): Promise<number | undefined> {
+/** Rename into a folder that may not be there yet. */
+export function moveInto(from: string, to: string): void {
   try {
-    return (await stat(path)).size;
+    renameSync(from, to);
   } catch (e) {
-    ignoreMissing(e);
-    return undefined;
+    if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(e, to);
+    mkdirSync(dirname(to), { recursive: true });
+    renamed(from, to);
   }
+}
+
+export function sizeOrUndefined(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size;
 }
 
 export function ignoreMissing(e: unknown): void {

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { closeSync, fdatasync, openSync, write as writeFd } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { PlumblineError } from '../base/index.ts';
-import { diskError, ignoreMissing, moveInto, readRange } from './files.ts';
+import { diskError, ignoreMissing, moveInto, readRange, renamed } from './files.ts';
 import type { createLimit } from './limit.ts';
 import type { StagedBlob } from './types.ts';
 
@@ -11,97 +13,133 @@ export interface BlobCounters {
   files: number;
   bytes: number;
   fileSyncs: number;
+  /** Shared by the commits that waited at the same moment. */
   folderSyncs: number;
   /** Blobs that were there already. */
   existing: number;
 }
 
 export interface StagedFile extends StagedBlob {
-  /** Resolves when the bytes are on the disk; rejects where the disk refused them, or before `finish`. */
-  synced(): Promise<{ readonly digest: string; readonly bytes: number }>;
+  /** @throws PlumblineError internal before `finish` */
+  finished(): { readonly digest: string; readonly bytes: number };
+  /** Resolves when the bytes are on the disk; rejects where the disk refused them. */
+  synced(): Promise<void>;
   /** Give the file, still in staging, a name that recovery understands. */
-  nameByDigest(): Promise<void>;
-  moveTo(path: string): Promise<void>;
+  nameByDigest(): void;
+  moveTo(path: string): void;
 }
 
-/** A file in staging: hashed while it is written; its fdatasync starts at `finish` and is awaited by `synced`. */
-export async function stageFile(
+const [write, datasync] = [promisify(writeFd), promisify(fdatasync)];
+
+/**
+ * A file in staging; its fdatasync starts at `finish` and is awaited by `synced`.
+ *
+ * Names are made and changed in this thread: that costs less than a third of what handing each such call to another
+ * thread and waiting for it does. What may wait for the disk itself, the bytes and the syncs, is handed over.
+ * @param hashed the digest is made by the writer and given to `finish`
+ */
+export function stageFile(
   path: string,
   syncing: ReturnType<typeof createLimit>,
   counters: BlobCounters,
-): Promise<StagedFile> {
-  const handle = await open(path, 'wx').catch((e: unknown) => Promise.reject(diskError(e, path)));
-  const hash = createHash('sha256');
+  hashed = false,
+): StagedFile {
+  const fd = opened(path);
+  const hash = hashed ? undefined : createHash('sha256');
   let at: string | undefined = path;
   let bytes = 0;
   let finished: { readonly digest: string; readonly bytes: number } | undefined;
-  // What went wrong while nobody was waiting; `synced` tells.
+  /** What went wrong while nobody was waiting; `synced` tells. */
   let sync: Promise<{ readonly failure?: unknown }> | undefined;
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => (closed ??= handle.close());
-
-  const write = async (chunk: Uint8Array): Promise<void> => {
-    if (finished) throw new PlumblineError('internal', 'a finished blob takes no more bytes');
-    const written = writeAll(handle, chunk, path);
-    // The hash is made while the write goes on in another thread.
-    hash.update(chunk);
-    bytes += chunk.byteLength;
-    await written;
+  /** What still uses the descriptor: a number that is closed too early may be another file's. */
+  let inUse: Promise<unknown> = Promise.resolve();
+  const using = <T>(work: Promise<T>): Promise<T> => {
+    inUse = work.catch(() => undefined);
+    return work;
+  };
+  let open = true;
+  const close = (): void => {
+    if (open) closeSync(fd);
+    open = false;
   };
 
-  const finish = async (): Promise<{ readonly digest: string; readonly bytes: number }> => {
+  const syncAlone = async (): Promise<{ readonly failure?: unknown }> => {
+    const leave = await syncing.enter();
+    try {
+      await datasync(fd);
+      counters.fileSyncs++;
+      return {};
+    } catch (failure) {
+      return { failure };
+    } finally {
+      leave();
+      close();
+    }
+  };
+  const finish = async (given?: string): Promise<{ readonly digest: string; readonly bytes: number }> => {
     if (finished) return finished;
-    finished = { digest: hash.digest('hex'), bytes };
+    const digest = hash?.digest('hex') ?? given;
+    if (digest === undefined) throw new PlumblineError('internal', 'the digest of a blob was to be given to finish');
+    finished = { digest, bytes };
     counters.files++;
     counters.bytes += bytes;
-    const leave = await syncing.enter();
-    sync = handle
-      .datasync()
-      .then(
-        () => (counters.fileSyncs++, {}),
-        (failure: unknown) => ({ failure }),
-      )
-      .finally(leave)
-      .then(async (result) => (await close(), result));
+    sync = using(syncAlone());
     return finished;
   };
 
   return {
-    write,
+    write: async (chunk) => {
+      if (finished) throw new PlumblineError('internal', 'a finished blob takes no more bytes');
+      const written = using(writeAll(fd, chunk, path));
+      // The hash is made while the write goes on in another thread.
+      hash?.update(chunk);
+      bytes += chunk.byteLength;
+      await written;
+    },
     finish,
-    synced: async () => {
-      if (!finished || !sync) throw new PlumblineError('internal', 'a blob must be finished before it is committed');
-      const { failure } = await sync;
-      if (failure !== undefined) throw diskError(failure, path);
+    finished: () => {
+      if (!finished) throw new PlumblineError('internal', 'a blob must be finished before it is committed');
       return finished;
+    },
+    nameByDigest: () => {
+      const named = join(dirname(path), `${finished!.digest}~${path.slice(-41, -5)}`);
+      renamed(at!, named);
+      at = named;
+    },
+    synced: async () => {
+      const failure = (await sync)?.failure;
+      if (failure !== undefined) throw diskError(failure, path);
     },
     read: async (start = 0, end) => {
       if (!at || !finished)
         throw new PlumblineError('internal', 'a staged blob is read after finish and before it is discarded');
       return readRange(at, start, end);
     },
-    nameByDigest: async () => {
-      const named = join(dirname(path), `${finished!.digest}~${path.slice(-41, -5)}`);
-      await rename(at!, named);
-      at = named;
-    },
-    moveTo: async (to) => {
-      await moveInto(at!, to);
+    moveTo: (to) => {
+      moveInto(at!, to);
       at = undefined;
     },
     discard: async () => {
-      await sync;
-      await close();
+      await inUse;
+      close();
       if (at) await unlink(at).catch(ignoreMissing);
       at = undefined;
     },
   };
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
+function opened(path: string): number {
+  try {
+    return openSync(path, 'wx');
+  } catch (e) {
+    throw diskError(e, path);
+  }
+}
+
+async function writeAll(fd: number, chunk: Uint8Array, path: string): Promise<void> {
   try {
     for (let done = 0; done < chunk.byteLength;)
-      done += (await handle.write(chunk, done, chunk.byteLength - done)).bytesWritten;
+      done += (await write(fd, chunk, done, chunk.byteLength - done)).bytesWritten;
   } catch (e) {
     throw diskError(e, path);
   }

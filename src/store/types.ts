@@ -19,8 +19,11 @@ export interface Database extends Sql {
 export interface StagedBlob {
   /** Resolves when the bytes are handed to the disk (back-pressure). */
   write(chunk: Uint8Array): Promise<void>;
-  /** Flush and start to sync; the file is complete but not yet addressed. */
-  finish(): Promise<{ readonly digest: string; readonly bytes: number }>;
+  /**
+   * Flush and start to sync; the file is complete but not yet addressed.
+   * @param digest SHA-256 hex of all that was written; only for a blob that was staged as `hashed`
+   */
+  finish(digest?: string): Promise<{ readonly digest: string; readonly bytes: number }>;
   /** Read what was written (after `finish`). */
   read(start?: number, end?: number): Promise<Uint8Array>;
   /** Remove it; harmless after `commit`. */
@@ -29,9 +32,15 @@ export interface StagedBlob {
 
 /** Content-addressed bytes. Behind it files now, S3 later. */
 export interface Blobs {
-  /** @param use `drain`: results of accepted work, which may use the reserve. @throws PlumblineError disk-full */
-  stage(use?: { readonly drain?: boolean }): Promise<StagedBlob>;
-  /** Give finished blobs their address. Resolves only when all are durable (fdatasync each, one folder sync per folder). */
+  /**
+   * @param use `drain`: results of accepted work, which may use the reserve. `hashed`: the writer makes the digest while
+   * the bytes come to it, and gives it to `finish`. @throws PlumblineError disk-full
+   */
+  stage(use?: { readonly drain?: boolean; readonly hashed?: boolean }): Promise<StagedBlob>;
+  /**
+   * Give finished blobs their address. Resolves only when all are durable: an fdatasync each, and one folder sync for all
+   * commits that wait at the same moment.
+   */
   commit(staged: readonly StagedBlob[]): Promise<void>;
   /** stage + finish + commit of small content. @returns its SHA-256 hex */
   put(bytes: Uint8Array): Promise<string>;

@@ -6,7 +6,7 @@ import { fileTls, serveAssociation, type Provider, type Reception, type StoreReq
 import type { Blobs } from '../../store/index.ts';
 import type { Admitted, Studies } from '../../studies/index.ts';
 import { answerContext, createAdmits } from './negotiate.ts';
-import { receiveObject, type Receiving } from './receive.ts';
+import { createScratch, receiveObject, type Receiving, type Scratch } from './receive.ts';
 import { createSharedAdmission } from './share-commits.ts';
 
 export interface DimseDoorOptions {
@@ -146,7 +146,7 @@ interface Tally {
 function createProvider({ config, options, admission, admits, state }: Serving, tally: Tally): Provider {
   const address = tally.sender;
   let aet = '';
-  let scratch: Uint8Array | undefined;
+  let scratch: Scratch | undefined;
   return {
     associate: async ({ callingAet, calledAet, contexts }) => {
       let rejected = admits(callingAet, calledAet, address);
@@ -169,7 +169,7 @@ function createProvider({ config, options, admission, admits, state }: Serving, 
       return { contexts: contexts.map((c) => answerContext(c, config.sopClasses)) };
     },
     store: (request) => {
-      scratch ??= Buffer.allocUnsafeSlow(8 << 20);
+      scratch ??= createScratch();
       const receiving = receiveObject(request, {
         blobs: options.blobs,
         maxObjectBytes: config.maxObjectBytes,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { asPlumblineError, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
 import { inspectPart10, part10Head } from '../../dicom/index.ts';
 import type { StoreRequest } from '../../dimse/index.ts';
@@ -10,7 +11,7 @@ export interface ReceiveOptions {
   /** Goes into group 2 as Source Application Entity Title (PS3.10 7.1). */
   readonly sourceAeTitle: string;
   /** A place of one association for all of its objects, one after the other. */
-  readonly scratch: Uint8Array;
+  readonly scratch: Scratch;
 }
 
 /** One object that is being received. Nothing throws but `end`; what goes wrong on the way is told there. */
@@ -21,74 +22,83 @@ export interface Receiving {
   discard(): Promise<void>;
 }
 
+/** Memory that grows to the size of the objects that come, as far as `most`, and is used again for each. */
+export interface Scratch {
+  bytes: Uint8Array;
+}
+const [least, most] = [1 << 20, 8 << 20];
+
+export function createScratch(): Scratch {
+  return { bytes: Buffer.allocUnsafeSlow(least) };
+}
+
 /**
- * A Part 10 file from the data set of a C-STORE: preamble and group 2 of ours before the bytes as they come. An object
- * that fits the scratch is looked at before it is written, so nothing of a refused one is; a larger one is written in
- * pieces of the scratch's size and read back. The place for the file is made while the bytes come. After trouble the
+ * A Part 10 file from the data set of a C-STORE: preamble and group 2 of ours before the bytes as they come, which are
+ * hashed while more of them are on their way. An object that fits the scratch is looked at before it is written, so
+ * nothing of a refused one is; a larger one is written in pieces of the scratch's size and read back. After trouble the
  * rest of the object is thrown away as it comes, because a status can only be given at its end (PS3.7 9.1.1).
  * @throws never
  */
 export function receiveObject(request: StoreRequest, options: ReceiveOptions): Receiving {
   const { blobs, scratch, maxObjectBytes } = options;
+  const ofFile = createHash('sha256');
+  const ofData = createHash('sha256').update(`${request.transferSyntax}\0`);
   let trouble: PlumblineError | undefined;
   let held = 0;
   let total = 0;
-  let place: Promise<StagedBlob> | undefined;
-  let flushed = false;
+  let place: StagedBlob | undefined;
+  let begun = false;
 
   const flush = async (): Promise<StagedBlob> => {
-    const blob = await place!;
-    await blob.write(scratch.subarray(0, held));
+    place ??= await blobs.stage({ hashed: true });
+    await place.write(scratch.bytes.subarray(0, held));
     held = 0;
-    flushed = true;
-    return blob;
+    return place;
   };
   const keep = async (bytes: Uint8Array): Promise<void> => {
     total += bytes.length;
     if (total > maxObjectBytes)
       throw new PlumblineError('body-too-large', `the object is larger than ${maxObjectBytes} bytes`);
+    ofFile.update(bytes);
     for (let at = 0; at < bytes.length;) {
-      if (held === scratch.length) await flush();
-      const part = bytes.subarray(at, at + scratch.length - held);
-      scratch.set(part, held);
+      if (held === scratch.bytes.length && !grown(scratch)) await flush();
+      const part = bytes.subarray(at, at + scratch.bytes.length - held);
+      scratch.bytes.set(part, held);
       held += part.length;
       at += part.length;
     }
   };
   const stop = async (thrown: unknown): Promise<void> => {
     trouble ??= asPlumblineError(thrown);
-    // What is told is the trouble that came first, also where there was no place to be given back.
-    await place?.then((blob) => blob.discard()).catch(() => undefined);
+    await place?.discard();
     place = undefined;
   };
-
-  let begun: Promise<void> | undefined;
-  const begin = (): Promise<void> =>
-    (begun ??= (async () => {
-      try {
-        const head = headOf(request, options.sourceAeTitle);
-        place = blobs.stage();
-        place.catch(() => undefined); // told when it is waited for
-        await keep(head);
-      } catch (e) {
-        await stop(e);
-      }
-    })());
+  const begin = async (): Promise<void> => {
+    if (begun) return;
+    begun = true;
+    try {
+      await keep(headOf(request, options.sourceAeTitle));
+    } catch (e) {
+      await stop(e);
+    }
+  };
 
   return {
     write: async (fragment) => {
       await begin();
       if (trouble) return;
+      ofData.update(fragment);
       await keep(fragment).catch(stop);
     },
     end: async () => {
       await begin();
       if (trouble) throw trouble;
+      const dataDigest = ofData.digest('hex');
       try {
-        const seen = flushed ? undefined : inspect(scratch.subarray(0, held), request);
+        const seen = place ? undefined : inspect(scratch.bytes.subarray(0, held), request, dataDigest);
         const blob = await flush();
-        const { digest, bytes } = await blob.finish();
-        const { identity, attributes } = seen ?? inspect(await blob.read(0, bytes), request);
+        const { digest, bytes } = await blob.finish(ofFile.digest('hex'));
+        const { identity, attributes } = seen ?? inspect(await blob.read(0, bytes), request, dataDigest);
         return { ref: { ...identity, digest, bytes }, attributes, blob };
       } catch (e) {
         await stop(e);
@@ -97,6 +107,15 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
     },
     discard: () => stop(new PlumblineError('sender-gone', 'the association ended in the middle of the object')),
   };
+}
+
+/** @returns false where it is as large as it may be */
+function grown(scratch: Scratch): boolean {
+  const { bytes } = scratch;
+  if (bytes.length >= most) return false;
+  scratch.bytes = Buffer.allocUnsafeSlow(bytes.length * 2);
+  scratch.bytes.set(bytes);
+  return true;
 }
 
 /** @throws PlumblineError uid-missing */
@@ -114,9 +133,10 @@ interface Inspected {
 }
 
 /** @throws PlumblineError those of `inspectPart10`, and instance-mismatch */
-function inspect(file: Uint8Array, request: StoreRequest): Inspected {
-  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(file, {
+function inspect(file: Uint8Array, request: StoreRequest, dataDigest: string): Inspected {
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax } = inspectPart10(file, {
     undecodable: 'mark',
+    dataDigest,
   });
   // What is acknowledged is the instance of the command: another one must not be kept in its place.
   if (instanceUid !== request.instanceUid)
