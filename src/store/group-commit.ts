@@ -5,12 +5,14 @@ export interface Connection {
   exec(text: string): void;
   /** False too after SQLite has rolled back by itself (sqlite.org/lang_transaction.html §2.3). */
   isTransaction(): boolean;
+  /** Resolves when everything committed so far is on the disk. */
+  durable(): Promise<void>;
 }
 
 export interface CommitCounters {
   /** Units of work that were kept. */
   transactions: number;
-  /** Commits, each one flush of the log, shared by the units that waited at the same moment. */
+  /** Commits, shared by the units that waited at the same moment. */
   commits: number;
 }
 
@@ -33,19 +35,23 @@ interface Member {
 
 /**
  * Group commit: units of work that wait at the same moment share one BEGIN and one COMMIT, and so one flush of the disk.
+ * While the disk takes it the next group is at work already.
  *
  * Each keeps its own atomicity by a SAVEPOINT: one that throws is rolled back alone and its asker sees its error. No
- * asker hears of success before the COMMIT; where that fails, all of the group fail. A group begins when the events that
+ * asker hears of success before the COMMIT is on the disk; where that fails, all of the group fail. A group begins when the events that
  * have already happened are handled (`setImmediate`), never by a timer: who is alone waits for nobody.
  */
 export function createGroupCommit(db: Connection, counters: CommitCounters): GroupCommit {
   const waiting: Member[] = [];
   let running: Promise<void> | undefined;
+  /** Flushes end in the order in which they were asked for. */
+  let flushed: Promise<void> | undefined;
 
   const drain = async (): Promise<void> => {
     while (waiting.length > 0) {
       await nextTurn();
-      await commitTogether(db, counters, waiting);
+      const kept = await commitTogether(db, counters, waiting);
+      if (kept.length > 0) flushed = tellWhenDurable(db, counters, kept);
     }
     running = undefined;
   };
@@ -56,13 +62,35 @@ export function createGroupCommit(db: Connection, counters: CommitCounters): Gro
       waiting.push({ run: () => mine().then((result) => () => done(result)), fail });
       running ??= drain();
     });
-  return Object.assign(ask, { idle: async () => running });
+  const idle = async (): Promise<void> => {
+    await running;
+    await flushed;
+  };
+  return Object.assign(ask, { idle });
+}
+
+/** A member whose work is in a transaction that was committed. */
+interface Kept {
+  readonly tell: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Resolves when all of them know. */
+async function tellWhenDurable(db: Connection, counters: CommitCounters, kept: readonly Kept[]): Promise<void> {
+  try {
+    await db.durable();
+  } catch (e) {
+    for (const { fail } of kept) fail(e);
+    return;
+  }
+  counters.transactions += kept.length;
+  for (const { tell } of kept) tell();
 }
 
 /** Run the group in one transaction. Members not begun when the transaction broke go back to `waiting`. */
-async function commitTogether(db: Connection, counters: CommitCounters, waiting: Member[]): Promise<void> {
+async function commitTogether(db: Connection, counters: CommitCounters, waiting: Member[]): Promise<readonly Kept[]> {
   const group = waiting.splice(0, mostShared);
-  const kept: (() => void)[] = [];
+  const kept: Kept[] = [];
   let begun = 0;
   try {
     if (db.isTransaction()) db.exec('ROLLBACK');
@@ -70,7 +98,7 @@ async function commitTogether(db: Connection, counters: CommitCounters, waiting:
     for (const member of group) {
       begun++;
       const tell = await runAlone(db, member, group.length > 1);
-      if (tell) kept.push(tell);
+      if (tell) kept.push({ tell, fail: member.fail });
     }
     db.exec(kept.length > 0 ? 'COMMIT' : 'ROLLBACK');
   } catch (e) {
@@ -78,11 +106,10 @@ async function commitTogether(db: Connection, counters: CommitCounters, waiting:
     waiting.unshift(...(begun === 0 ? [] : group.slice(begun)));
     // Without BEGIN nobody has begun, and another group would only wait for the same lock again.
     for (const { fail } of begun === 0 ? group : group.slice(0, begun)) fail(e);
-    return;
+    return [];
   }
-  counters.transactions += kept.length;
   if (kept.length > 0) counters.commits++;
-  for (const tell of kept) tell();
+  return kept;
 }
 
 /**

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PlumblineError } from '../base/index.ts';
 import { createGroupCommit, type CommitCounters } from './group-commit.ts';
+import { createLogSync } from './log-sync.ts';
 import { migrate } from './migrate.ts';
 import type { Database, Sql, SqlValue } from './types.ts';
 
@@ -11,6 +12,8 @@ import type { Database, Sql, SqlValue } from './types.ts';
 export interface DatabaseCounters extends CommitCounters {
   /** Statements that ran in transactions. */
   statements: number;
+  /** Syncs of the log, shared by the commits that waited at the same moment. */
+  logSyncs: number;
   /** Statements that ran on the reading side. */
   reads: number;
 }
@@ -27,8 +30,9 @@ export interface DatabaseOptions {
 /**
  * Open the SQLite file at `path`, make it where it is missing, and bring its tables up to date.
  *
- * Two connections: writes go one transaction at a time through the first, those that wait together in one commit; reads outside a transaction use the second
- * and see what is committed, never the half of a transaction that waits for something.
+ * Two connections: writes go one transaction at a time through the first, those that wait together in one commit, and
+ * are told of it when another thread has synced the log (log-sync.ts); reads outside a transaction use the second and see
+ * what is committed, never the half of a transaction that waits for something.
  * @throws PlumblineError store-locked, store-version, store-damaged, disk-full
  */
 export async function openDatabase(path: string, { busyMs = 5_000 }: DatabaseOptions = {}): Promise<SqliteDatabase> {
@@ -49,7 +53,7 @@ function open(path: string, readOnly: boolean, busyMs: number): DatabaseSync {
     const db = new DatabaseSync(path, { readOnly, timeout: busyMs, enableForeignKeyConstraints: true });
     // LIKE as PostgreSQL has it; whoever wants to ignore case folds both sides.
     db.exec('PRAGMA case_sensitive_like = ON');
-    if (!readOnly) db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    if (!readOnly) db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
     return db;
   } catch (e) {
     throw sqlError(e, path);
@@ -57,9 +61,14 @@ function open(path: string, readOnly: boolean, busyMs: number): DatabaseSync {
 }
 
 function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): SqliteDatabase {
-  const counters: DatabaseCounters = { statements: 0, transactions: 0, commits: 0, reads: 0 };
+  const counters: DatabaseCounters = { statements: 0, transactions: 0, commits: 0, logSyncs: 0, reads: 0 };
+  const log = createLogSync(path, () => counters.logSyncs++);
   const inGroup = createGroupCommit(
-    { exec: (text) => exec(writer, text, path), isTransaction: () => writer.isTransaction },
+    {
+      exec: (text) => (log.check(), exec(writer, text, path)),
+      isTransaction: () => writer.isTransaction,
+      durable: log.durable,
+    },
     counters,
   );
   const inside = new AsyncLocalStorage<{ open: boolean }>();
@@ -92,6 +101,7 @@ function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): Sqli
     run: (text, ...params) => transaction((sql) => sql.run(text, ...params)),
     close: async () => {
       await inGroup.idle();
+      log.close();
       reader.close();
       writer.close();
     },

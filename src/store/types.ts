@@ -10,7 +10,7 @@ export interface Sql {
 
 /** Durable rows. Behind it SQLite now, PostgreSQL later; nothing above this room may know which. */
 export interface Database extends Sql {
-  /** All or nothing, one at a time; when the promise resolves the rows are on disk (synchronous=FULL). */
+  /** All or nothing, one at a time; when the promise resolves the rows are on the disk (a sync of the log). */
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

@@ -86,6 +86,22 @@ describe('blobs', () => {
     expect(blobs.counters).toEqual({ files: 100, bytes: 10 * 6 + 90 * 7, fileSyncs: 100, folderSyncs: 1, existing: 0 });
   });
 
+  it('share a folder sync where their commits wait at the same moment', async () => {
+    const batches = await Promise.all(['a', 'b', 'c', 'd'].map(async (name) => [await staged(name)]));
+    await Promise.all(batches.map((batch) => blobs.commit(batch)));
+    // The first begins at once, for its own; the others wait for it and share the next.
+    expect(blobs.counters).toMatchObject({ files: 4, fileSyncs: 4, folderSyncs: 2 });
+  });
+
+  it('are not hashed again where their writer has done it', async () => {
+    const blob = await blobs.stage({ hashed: true });
+    await blob.write(bytes('abc'));
+    await expect(blob.finish()).rejects.toMatchObject({ code: 'internal' });
+    expect(await blob.finish(abc)).toEqual({ digest: abc, bytes: 3 });
+    await blobs.commit([blob]);
+    expect(text(await blobs.read(abc))).toBe('abc');
+  });
+
   it('are kept once where the same bytes come twice', async () => {
     await blobs.put(bytes('abc'));
     const again = await staged('abc');
@@ -204,6 +220,14 @@ describe('staging', () => {
     expect(text(await again.read(abc))).toBe('abc');
     expect(waiting()).toEqual([]);
     await again.close();
+  });
+
+  it('of an ended process loses what has the name of its bytes, but not the bytes: a power cut before their sync', async () => {
+    leave('someboot.999999999.aaaaaaaa', `${abc}~one`, 'ab');
+    leave('someboot.999999999.aaaaaaaa', `${abc}~two`, '');
+    await (await openBlobs(dir, { reserveBytes: 0 })).close();
+    expect(await blobs.has(abc)).toBe(false);
+    expect(waiting()).toEqual([]);
   });
 
   it('of an earlier start with our process number is cleaned up too', async () => {
