@@ -86,6 +86,18 @@ export const catalogue = {
     remedy: 'Correct the address or its DNS entry; if it is meant, set outbound.allowLinkLocal.',
   },
 
+  'audit-behind': {
+    class: 'retry',
+    cause: 'Reads wait, because those before could not be recorded: the disk is full or the database is locked.',
+    remedy: 'Look at disk and log; reading goes on by itself when the audit events are written.',
+  },
+  'audit-damaged': {
+    class: 'hold',
+    cause: 'A row of the audit events is missing or was changed after it was written.',
+    remedy:
+      'Keep the data folder as it is and compare it with a backup: somebody or something wrote into the database.',
+  },
+
   // — DICOM files —
   'not-dicom': {
     class: 'reject',

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asPlumblineError, explainError, PlumblineError } from '../base/index.ts';
 import { exitCodes, version } from './common.ts';
+import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -38,6 +39,7 @@ for (const make of [
   sendCommand,
   jobsCommand,
   deadLettersCommand,
+  auditCommand,
   explainCommand,
 ]) {
   program.addCommand(make().exitOverride());

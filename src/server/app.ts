@@ -3,6 +3,7 @@ import type { Guard } from '../access/index.ts';
 import { PlumblineError, type Log } from '../base/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
+import { auditReads } from './audited.ts';
 import { draftFiles } from './drafts.ts';
 import { version } from './home.ts';
 import type { Rooms } from './wire.ts';
@@ -24,14 +25,16 @@ export function makeApp(rooms: Rooms, guard: Guard, log: Log): Express {
   app.set('trust proxy', [...http.trustedProxies]);
   app.use(cors(http.corsOrigins));
   app.use(guard.router);
-  for (const { path, router } of mountsOf(rooms, log)) app.use(path, router);
+  const studyOf = async (key: string): Promise<string | undefined> => (await rooms.work.get(key))?.studyUid;
+  app.use(auditReads({ audit: rooms.audit, identityOf: guard.identityOf, studyOf }));
+  for (const { path, router } of mountsOf(rooms, guard, log)) app.use(path, router);
   app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
   app.use(problemAnswer(log));
   return app;
 }
 
 /** All routers. Each of their routes has its line in `routeRules`. */
-export function mountsOf(rooms: Rooms, log: Log): Mount[] {
+export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>, log: Log): Mount[] {
   const { config, studies, blobs, work, reading } = rooms;
   let waiting = 0;
   const recount = async (): Promise<number> => {
@@ -49,6 +52,7 @@ export function mountsOf(rooms: Rooms, log: Log): Mount[] {
     log,
     limits: config.stow,
     reserveBytes: config.store.reserveBytes,
+    whoOf: (req) => identityOf(req).name,
     expect: (studyUid, instances) => studies.expect(studyUid, instances),
     overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
   });

@@ -1,12 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { createGuard, guardOutbound, type Guard } from '../access/index.ts';
+import { createGuard, guardOutbound } from '../access/index.ts';
 import { asPlumblineError, PlumblineError, type Config, type Log } from '../base/index.ts';
 import { fileTls } from '../dimse/index.ts';
 import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
 import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
 import { makeApp, maxWaiting } from './app.ts';
+import { auditRefusal } from './audited.ts';
 import { routeRules } from './route-rules.ts';
 import { openRooms, type Rooms } from './wire.ts';
 
@@ -29,9 +30,8 @@ export interface Gateway {
  */
 export async function serve(config: Config, log: Log): Promise<Gateway> {
   guardOutbound(config.outbound);
-  const guard = createGuard({ access: config.access, rules: routeRules, log });
   const rooms = await openRooms(config, log);
-  const server = await listenHttp(rooms, guard, log).catch(async (e: unknown) => {
+  const server = await listenHttp(rooms, log).catch(async (e: unknown) => {
     await rooms.stop({ abort: true });
     throw e;
   });
@@ -55,8 +55,7 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   const { port } = server.address() as AddressInfo;
   const url = `${config.http.tls ? 'https' : 'http'}://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
   log.info('listening', { where: url });
-  // A provider that is down now may be up when the first token comes: tokens are answered 503 until then.
-  guard.check().catch((e: unknown) => log.warn('tokens cannot be checked yet', { code: asPlumblineError(e).code }));
+  rooms.audit.note({ ...ownActivity, detail: 'start' });
   return {
     rooms,
     url,
@@ -72,6 +71,7 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
       await closed;
       clearTimeout(patience);
       await associations;
+      rooms.audit.note({ ...ownActivity, detail: 'stop' });
       await rooms.stop(options);
     },
   };
@@ -111,9 +111,19 @@ async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<H
   }
 }
 
-/** @throws PlumblineError address-in-use, config-invalid, config-missing (TLS files) */
-async function listenHttp(rooms: Rooms, guard: Guard, log: Log): Promise<Server> {
-  const { host, port, tls } = rooms.config.http;
+/** PS3.15 A.5.3.1. */
+const ownActivity = { kind: 'activity', action: 'E', outcome: 0, door: 'server', who: 'Plumbline', from: '' } as const;
+
+/** @throws PlumblineError address-in-use, config-invalid, config-missing (TLS files, keys of the provider) */
+async function listenHttp(rooms: Rooms, log: Log): Promise<Server> {
+  const { access, http } = rooms.config;
+  const { host, port, tls } = http;
+  const guard = createGuard({
+    access,
+    rules: routeRules,
+    log,
+    onRefused: (req, identity, error) => auditRefusal(rooms.audit, req, identity, error),
+  });
   const app = makeApp(rooms, guard, log);
   const server = tls
     ? createTlsServer(
@@ -144,5 +154,7 @@ async function listenHttp(rooms: Rooms, guard: Guard, log: Log): Promise<Server>
     });
     server.listen(port, host, done);
   });
+  // A provider that is down now may be up when the first token comes: tokens are answered 503 until then.
+  guard.check().catch((e: unknown) => log.warn('tokens cannot be checked yet', { code: asPlumblineError(e).code }));
   return server;
 }

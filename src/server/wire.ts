@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
+import { openAuditLog, type AuditLog } from '../audit/index.ts';
+import { asPlumblineError, PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
 import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
@@ -25,6 +26,8 @@ export interface Rooms {
   readonly work: Work;
   readonly delivery: Delivery;
   readonly reading: Reading;
+  /** Who reads; what is written tells the audit itself. */
+  readonly audit: AuditLog;
   /** Start gate, workers and lanes. */
   start(): void;
   /** Take nothing new, let work in hand end (or give it back with `abort`), close everything. */
@@ -44,6 +47,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
   const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
   const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
   const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading });
+  const audit = openAuditLog({ db, clock, log });
   let workers: Workers | undefined;
   return {
     config,
@@ -53,6 +57,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
     work,
     delivery,
     reading,
+    audit,
     start: () => {
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
@@ -66,6 +71,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
       await delivery.stop();
       await reading.close();
       await blobs.close();
+      await audit.stop().catch((e: unknown) => log.error('audit events lost', { code: asPlumblineError(e).code }));
       await db.close();
     },
   };

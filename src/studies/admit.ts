@@ -1,5 +1,7 @@
+import { recordAudit } from '../audit/index.ts';
 import { checkpoint, isOwnResult, type Clock } from '../base/index.ts';
 import type { Blobs, Database, Sql } from '../store/index.ts';
+import { eventsOfBatch } from './audit-events.ts';
 import { arrived, type GateTimes } from './gate-rows.ts';
 import { addEvent, identityOf, insertInstance, instancesIn } from './rows.ts';
 import type { Admission, Admitted, Origin } from './types.ts';
@@ -15,6 +17,8 @@ interface From {
   readonly origin: Origin;
   readonly door: string;
   readonly sender: string;
+  /** Who that is, where it is known. */
+  readonly who?: string;
 }
 
 type Known = ReadonlyMap<string, Admission['ref']>;
@@ -108,6 +112,7 @@ async function record(
     const message = `another object with SOP Instance UID ${ref.instanceUid} is stored; this one was refused`;
     await addEvent(tx, ref.studyUid, now, { code: 'instance-conflict', message, who: from.sender });
   }
+  await recordAudit(tx, now, eventsOfBatch(batch, result, from));
   return result;
 }
 

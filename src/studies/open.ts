@@ -1,3 +1,4 @@
+import { recordAudit } from '../audit/index.ts';
 import { asPlumblineError, PlumblineError } from '../base/index.ts';
 import type { Blobs } from '../store/index.ts';
 import { createAdmission } from './admit.ts';
@@ -97,5 +98,9 @@ async function release(
     );
     await awaitMore(tx, studyUid, clock.now(), { ...gate, quietMs: 0 });
     await addEvent(tx, studyUid, clock.now(), { code: 'released', message: reason, who });
+    const about = { kind: 'procedure', action: 'U', outcome: 0, door: 'cli', from: '' } as const;
+    await recordAudit(tx, clock.now(), [
+      { ...about, who, study: studyUid, detail: `released: ${study.hold_code ?? ''}` },
+    ]);
   });
 }

@@ -1,5 +1,7 @@
+import { recordAudit } from '../audit/index.ts';
 import { checkpoint, type Clock } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
+import { eventsOfMessage } from './audit-events.ts';
 import { awaitMore, setHeld, type GateTimes } from './gate-rows.ts';
 import { insertOrder, ordersWhere, ownAccession, samePatient, updateOrder } from './order-rows.ts';
 import type {
@@ -55,6 +57,7 @@ export async function receive(options: OrdersOptions, message: OrderMessage): Pr
       message.raw,
       now,
     );
+    await recordAudit(tx, now, eventsOfMessage(message, outcome));
     checkpoint('hl7.kept');
     return { outcome, answers };
   });

@@ -56,7 +56,10 @@ export interface StudyRow {
 /** The room's face to doors and to the web. */
 export interface Studies {
   /** Keep instances: blobs durable first, then one transaction. When it resolves they may be acknowledged. */
-  admit(batch: readonly Admission[], from: { readonly door: string; readonly sender: string }): Promise<Admitted[]>;
+  admit(
+    batch: readonly Admission[],
+    from: { readonly door: string; readonly sender: string; readonly who?: string },
+  ): Promise<Admitted[]>;
   /** Keep what the gateway itself wrote, so that its own DICOMweb service shows it; never wakes the gate. */
   keepOwn(batch: readonly Admission[]): Promise<Admitted[]>;
   study(studyUid: string): Promise<StudyRow | undefined>;

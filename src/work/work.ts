@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { recordAudit } from '../audit/index.ts';
 import { asPlumblineError, checkpoint, PlumblineError, processTag, tagLives } from '../base/index.ts';
 import type { Sql } from '../store/index.ts';
 import { claimNext, giveBack, recordFailure, settle, type RetryPolicy } from './claims.ts';
@@ -128,7 +129,10 @@ export function openWork(options: WorkOptions): Work {
         return changed === 1;
       }),
     retry: async (key, reason, who) => {
-      await db.transaction((tx) => tryAgain(tx, key, clock.now(), `${who}: ${reason}`));
+      await db.transaction(async (tx) => {
+        await tryAgain(tx, key, clock.now(), `${who}: ${reason}`);
+        await audited(tx, key, clock.now(), 'released', who);
+      });
       wake();
     },
     hold: (key, reason, who) =>
@@ -139,6 +143,7 @@ export function openWork(options: WorkOptions): Work {
           message: reason,
           remedy: `Released by ${who} or another person.`,
         });
+        await audited(tx, key, clock.now(), 'held', who);
       }),
     cancel: (key, reason, who) =>
       db.transaction(async (tx) => {
@@ -149,12 +154,20 @@ export function openWork(options: WorkOptions): Work {
           key,
         );
         await addEvent(tx, key, clock.now(), 'cancelled', `${who}: ${reason}`);
+        await audited(tx, key, clock.now(), 'cancelled', who);
       }),
     urge: async (studyUid, priority) => {
       const number = priorityNumber(priority);
       await db.run('UPDATE workitems SET priority = ? WHERE study_uid = ? AND priority > ?', number, studyUid, number);
     },
   };
+}
+
+/** What somebody decided about a workitem. */
+async function audited(tx: Sql, key: string, now: number, detail: string, who: string): Promise<void> {
+  const study = (await rowOf(tx, key))?.study_uid ?? '';
+  const about = { kind: 'procedure', action: 'U', outcome: 0, door: 'work', from: '' } as const;
+  await recordAudit(tx, now, [{ ...about, who, study, detail: `${detail}: workitem ${key}` }]);
 }
 
 /** @throws PlumblineError not-found where nothing can be stopped any more */

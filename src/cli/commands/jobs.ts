@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { isUid, PlumblineError, silentLog } from '../../base/index.ts';
 import { openRooms, type Rooms } from '../../server/index.ts';
 import type { Workitem } from '../../work/index.ts';
-import { configOf } from '../common.ts';
+import { configOf, person } from '../common.ts';
 
 interface Options {
   readonly config?: string;
@@ -38,7 +38,7 @@ export function jobsCommand(): Command {
     .argument('<id>')
     .requiredOption('--reason <text>', 'kept in its story')
     .action((id: string, o: Options) =>
-      withRooms(o, async (rooms) => rooms.work.cancel((await find(rooms, id)).key, o.reason!, 'operator')),
+      withRooms(o, async (rooms) => rooms.work.cancel((await find(rooms, id)).key, o.reason!, person())),
     );
   jobs.addHelpText(
     'after',
@@ -84,8 +84,8 @@ async function list({ work, studies }: Rooms, o: Options): Promise<void> {
 
 /** A Study Instance UID names a held study, anything else a workitem. */
 async function release(rooms: Rooms, id: string, reason: string): Promise<void> {
-  if (isUid(id)) await rooms.studies.release(id, reason, 'operator');
-  else await rooms.work.retry((await find(rooms, id)).key, reason, 'operator');
+  if (isUid(id)) await rooms.studies.release(id, reason, person());
+  else await rooms.work.retry((await find(rooms, id)).key, reason, person());
   process.stdout.write('Released.\n');
 }
 

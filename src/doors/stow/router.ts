@@ -27,6 +27,8 @@ export interface StowOptions {
   readonly limits: StowLimits;
   /** Free bytes below which nothing is taken. */
   readonly reserveBytes: number;
+  /** Who stands behind a request, where that is known; for the audit. */
+  readonly whoOf?: (req: Request) => string;
   /** Told how many instances of a study will come in all, where the sender says so in `Plumbline-Expected-Instances`. */
   readonly expect?: (studyUid: string, instances: number) => Promise<void>;
   /** Says in words why nothing can be taken now (too much work waits), or undefined. */
@@ -138,7 +140,7 @@ async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
 async function admit(received: readonly Received[], req: Request, options: StowOptions): Promise<Outcome[]> {
   const batch = received.flatMap((r) => (r.kind === 'admission' ? [r.admission] : []));
   if (batch.length > 0) checkpoint('stow.staged');
-  const admitted = batch.length > 0 ? await options.studies.admit(batch, { door: 'stow', sender: req.ip ?? '' }) : [];
+  const admitted = batch.length > 0 ? await options.studies.admit(batch, fromOf(req, options)) : [];
   await Promise.all(batch.map((a) => a.blob.discard())); // harmless for what was committed; removes duplicates and conflicts
   const root = options.root ?? `${req.protocol}://${req.get('host') ?? 'localhost'}${req.baseUrl}`;
   let next = 0;
@@ -161,6 +163,10 @@ function outcomeOf({ outcome, ref }: Admitted, root: string): Outcome {
     instanceUid,
     url: `${root}/studies/${ref.studyUid}/series/${ref.seriesUid}/instances/${instanceUid}`,
   };
+}
+
+function fromOf(req: Request, { whoOf }: StowOptions): { door: string; sender: string; who?: string } {
+  return { door: 'stow', sender: req.ip ?? '', ...(whoOf && { who: whoOf(req) }) };
 }
 
 /** The study's URL, if the stored instances are of one study; RetrieveURL is of type 2 and may be empty. */

@@ -4,6 +4,7 @@ import { request, type RequestOptions } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { anyone } from '../../../src/access/index.ts';
 import { parseConfig, silentLog, type Log } from '../../../src/base/index.ts';
 import { mountsOf } from '../../../src/server/app.ts';
 import { serve, type Gateway } from '../../../src/server/index.ts';
@@ -29,7 +30,7 @@ interface Stack {
 }
 
 function routesOf(gateway: Gateway): string[] {
-  return mountsOf(gateway.rooms, silentLog).flatMap(({ path: base, router }) =>
+  return mountsOf(gateway.rooms, { identityOf: () => anyone }, silentLog).flatMap(({ path: base, router }) =>
     (router as unknown as Stack).stack.flatMap(({ route }) =>
       [route?.path ?? []]
         .flat()
