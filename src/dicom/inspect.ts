@@ -54,9 +54,7 @@ export interface InspectOptions {
 export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): InspectedFile {
   const parsed = parsePart10(file, lengthOf(options.rest ?? []));
   const identity = identityOf(parsed);
-  const { attributes, undecodable } = toJson(parsed);
-  if (undecodable.length > 0 && options.undecodable !== 'mark')
-    refuseUndecodable(undecodable[0]!, texts(attributes, 'SpecificCharacterSet'));
+  const { attributes, undecodable } = attributesIn(parsed, options);
   const pixel = pixelLocation(parsed);
   return {
     ...identity,
@@ -67,6 +65,21 @@ export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): I
     ...(pixel && { pixel }),
     undecodable,
   };
+}
+
+/**
+ * The attributes alone, of a file that was inspected when it came.
+ * @throws PlumblineError as `inspectPart10`
+ */
+export function attributesOf(file: Uint8Array): DicomJson {
+  return attributesIn(parsePart10(file), {}).attributes;
+}
+
+function attributesIn(parsed: ParsedPart10, { undecodable: policy }: InspectOptions) {
+  const { attributes, undecodable } = toJson(parsed);
+  if (undecodable.length > 0 && policy !== 'mark')
+    refuseUndecodable(undecodable[0]!, texts(attributes, 'SpecificCharacterSet'));
+  return { attributes, undecodable };
 }
 
 type Identity = Pick<InspectedFile, 'studyUid' | 'seriesUid' | 'instanceUid' | 'sopClass'>;

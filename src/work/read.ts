@@ -45,8 +45,35 @@ export interface Answered {
   readonly timingsMs: Readonly<Record<string, number>>;
 }
 
-/** Pictures that are held at a time. */
-const batchLength = 16;
+/** Pictures, and pixels of pictures, that are made in one go; as many again are held while the model looks at them. */
+const batchLength = 4;
+const batchPixels = 1 << 23;
+
+interface Batch {
+  readonly stack: Stack;
+  readonly planes: readonly number[];
+}
+
+function batchesOf(stack: Stack, planes: readonly number[]): Batch[] {
+  const { rows, columns } = stack.grid;
+  const length = Math.max(1, Math.min(batchLength, Math.floor(batchPixels / (rows * columns))));
+  return Array.from({ length: Math.ceil(planes.length / length) }, (_, i) => ({
+    stack,
+    planes: planes.slice(i * length, (i + 1) * length),
+  }));
+}
+
+/** The file that was loaded last is kept: the frames of a multi-frame instance come in batches, and need it each time. */
+function keepingLast(instances: readonly SourceInstance[]): SourceInstance[] {
+  let last: { readonly of: SourceInstance; readonly file: Promise<Uint8Array> } | undefined;
+  return instances.map((instance) => ({
+    ...instance,
+    load: () => {
+      if (last?.of !== instance) last = { of: instance, file: instance.load() };
+      return last.file;
+    },
+  }));
+}
 
 /**
  * Stages 1 and 2: choose what can be read, make pictures, refuse those that no model can answer about, ask the rest.
@@ -64,37 +91,36 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   const reading = readStudy(instances, { burnedIn: route.policy.burnedIn, modelSide });
   if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
 
-  const chosen = reading.stacks.map((stack) => ({ stack, planes: choosePlanes(stack, route.policy.slices) }));
-  const total = chosen.reduce((sum, c) => sum + c.planes.length, 0);
-  const sources = new Map(instances.map((i) => [i.ref.instanceUid, i]));
+  const batches = reading.stacks.flatMap((stack) => batchesOf(stack, choosePlanes(stack, route.policy.slices)));
+  const total = batches.reduce((sum, { planes }) => sum + planes.length, 0);
+  const sources = new Map(keepingLast(instances).map((i) => [i.ref.instanceUid, i]));
   const places: PicturePlace[] = [];
   const answers: Answer[] = [];
   const refused: PassedOver[] = [];
   const spent = { pictures: 0, answers: 0 };
   let done = 0;
-  for (const { stack, planes } of chosen) {
-    for (let at = 0; at < planes.length; at += batchLength) {
-      signal?.throwIfAborted();
-      const batch = planes.slice(at, at + batchLength);
-      const begun = performance.now();
-      const { pictures, passedOver } = await suitablePictures(input, stack, sources, batch);
-      spent.pictures += performance.now() - begun;
-      refused.push(...passedOver);
-      const asked = performance.now();
-      const said = await runtime.answer(pictures, request, (n) => onProgress?.('answer', done + n, total));
-      spent.answers += performance.now() - asked;
-      answers.push(...said);
-      places.push(
-        ...pictures.map(({ stack: id, plane, width, height, toSource }) => ({
-          stack: id,
-          plane,
-          width,
-          height,
-          toSource,
-        })),
-      );
-      done += batch.length;
-    }
+  const picturesOf = (batch: Batch | undefined): Promise<Pictures> | undefined => {
+    const made = batch && suitablePictures(input, batch.stack, sources, batch.planes);
+    made?.catch(() => undefined); // seen when it is its turn
+    return made;
+  };
+  let next = picturesOf(batches[0]);
+  for (const [i, { planes }] of batches.entries()) {
+    signal?.throwIfAborted();
+    const begun = performance.now();
+    const { pictures, passedOver } = await next!;
+    spent.pictures += performance.now() - begun;
+    refused.push(...passedOver);
+    // The next pictures are made while the model looks at these.
+    next = picturesOf(batches[i + 1]);
+    const asked = performance.now();
+    const said = await runtime.answer(pictures, request, (n) => onProgress?.('answer', done + n, total));
+    spent.answers += performance.now() - asked;
+    answers.push(...said);
+    places.push(
+      ...pictures.map(({ stack, plane, width, height, toSource }) => ({ stack, plane, width, height, toSource })),
+    );
+    done += planes.length;
   }
   if (answers.length === 0) throw nothingSuitable(refused);
   return {

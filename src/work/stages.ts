@@ -8,7 +8,7 @@ import {
   type SourceInstance,
   type Site,
 } from '../base/index.ts';
-import { inspectPart10 } from '../dicom/index.ts';
+import { attributesOf } from '../dicom/index.ts';
 import { makeSummary, type Draft, type Mappings } from '../findings/index.ts';
 import type { Decoder } from '../imaging/index.ts';
 import type { Bundle, Runtime } from '../inference/index.ts';
@@ -98,14 +98,25 @@ function jsonFile(name: string, value: unknown): EncodedFile {
   return { name, mediaType: 'application/json', parts: [bytes] };
 }
 
+/** Files on their way from the disk at a time. */
+const readAhead = 4;
+
 /** Attributes of every file now, its bytes again when they are asked for: a study may be larger than memory. */
 async function openSources(
   blobs: Pick<Blobs, 'read'>,
   instances: readonly StoredInstance[],
 ): Promise<SourceInstance[]> {
   const sources: SourceInstance[] = [];
-  for (const { ref } of instances) {
-    const { attributes } = inspectPart10(await blobs.read(ref.digest));
+  const reads: Promise<Uint8Array>[] = [];
+  for (const [i, { ref }] of instances.entries()) {
+    // The next files come from the disk while this one is looked through.
+    while (reads.length < Math.min(instances.length, i + readAhead)) {
+      const reading = blobs.read(instances[reads.length]!.ref.digest);
+      reading.catch(() => undefined); // seen when it is its turn
+      reads.push(reading);
+    }
+    const attributes = attributesOf(await reads[i]!);
+    delete reads[i];
     sources.push({ ref, attributes, load: () => blobs.read(ref.digest) });
   }
   return sources;

@@ -21,22 +21,24 @@ export function createWorkers(parts: Parts): Workers {
   const stopping = new AbortController();
   const aborting = new AbortController();
 
-  const pause = async (): Promise<void> => {
+  const pause = async (news: Promise<void>): Promise<void> => {
     const timer = sleep(lookAgainMs, undefined, { ref: false, signal: stopping.signal });
     // An aborted sleep is the wish to stop, which the loop sees by itself.
-    await Promise.race([timer.catch(() => undefined), parts.news()]);
+    await Promise.race([timer.catch(() => undefined), news]);
   };
   const loop = async (first: boolean): Promise<void> => {
     let resumed = !first;
     while (!stopping.signal.aborted) {
+      // Asked for before we look: what comes between the look and the pause must not be slept through.
+      const news = parts.news();
       try {
         if (!resumed) await parts.resume();
         resumed = true;
         if (first) await parts.handOverAll();
-        if (!(await parts.runOne(aborting.signal))) await pause();
+        if (!(await parts.runOne(aborting.signal))) await pause(news);
       } catch (e) {
         parts.log.error('worker', { code: asPlumblineError(e).code });
-        await pause();
+        await pause(news);
       }
     }
   };
