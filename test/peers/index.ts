@@ -49,6 +49,11 @@ export const peers = {
   java: onPath('java'),
   /** Python with pydicom, highdicom, numpy and Pillow. */
   python: existing(join(peerCache, 'venv/bin/python')),
+  /** dcmqi, which 3D Slicer reads segmentations and reports with. */
+  segimage2itkimage: existing(join(peerCache, 'venv/bin/segimage2itkimage')),
+  tid1500reader: existing(join(peerCache, 'venv/bin/tid1500reader')),
+  /** Folder of the built OHIF viewer. */
+  ohif: existing(join(peerCache, 'ohif/package/dist/index.html')) && join(peerCache, 'ohif/package/dist'),
   /** Folder of jars with HAPI's validators and server, and the classes `Validate` and `Serve`. */
   hapi:
     existing(join(peerCache, 'hapi/ready')) &&

@@ -1,5 +1,5 @@
 // Installs the programs that judge ours, where it may: Debian packages as root, a Python environment, HAPI's
-// validators and server. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
+// validators and server, the OHIF viewer. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -27,7 +27,10 @@ const python = [
   'numpy==2.4.6',
   'pynetdicom==3.0.4',
   'tokenizers==0.22.1',
+  'dcmqi==1.5.7',
 ];
+/** The built viewer as it is on the npm registry, with nothing that it would bring. */
+const ohif = '@ohif/app@3.13.2';
 
 function onPath(program) {
   return spawnSync('which', [program], { stdio: 'ignore' }).status === 0;
@@ -92,10 +95,24 @@ async function installHapi() {
   }
 }
 
+function installOhif() {
+  const folder = join(cache, 'ohif');
+  const ready = join(folder, `ready-${ohif.replace(/[^\w.]+/g, '-')}`);
+  if (existsSync(ready)) return undefined;
+  mkdirSync(folder, { recursive: true });
+  const failed =
+    run('npm', ['pack', ohif, '--silent', '--pack-destination', folder]) ??
+    run('tar', ['xzf', join(folder, `${ohif.slice(1).replace('/', '-').replace('@', '-')}.tgz`), '-C', folder]);
+  if (failed) return `no OHIF: ${failed}`;
+  writeFileSync(ready, '');
+  return undefined;
+}
+
 for (const [name, install] of [
   ['Debian packages', installDebian],
   ['Python environment', installPython],
   ['HAPI validators and server', installHapi],
+  ['OHIF viewer', installOhif],
 ]) {
   const started = Date.now();
   const why = await install();
