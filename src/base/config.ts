@@ -70,7 +70,11 @@ export const configSchema = {
           default: 'plumbline-1',
           description: 'Device Serial Number in every object.',
         },
-        viewerUrl: { type: 'string', description: 'Link to a viewer; {study} {series} {instance} are replaced.' },
+        viewerUrl: {
+          type: 'string',
+          pattern: '^(https?|weasis)://',
+          description: 'Link to a viewer, by http, https or weasis; {study} {series} {instance} are replaced.',
+        },
         dicomwebUrl: {
           type: 'string',
           description: 'Service root where results can be fetched, for FHIR Endpoint and links.',

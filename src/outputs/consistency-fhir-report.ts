@@ -86,7 +86,10 @@ function checkMarkup(markup: string, allowed: ReadonlySet<string>, say: SayFhir)
     if (id !== undefined) ids.add(id);
     if (/\son[a-z]+\s*=/i.test(tag)) say('PL-FHIR-017', `element ${name} has a handler`);
     for (const [, url] of tag.matchAll(/\s(?:href|src)="([^"]*)"/g)) {
-      if (!/^(https?:\/\/|#|data:image\/png;base64,)/.test(url!) || (name === 'img' && !url!.startsWith('data:')))
+      if (
+        !/^((https?|weasis):\/\/|#|data:image\/png;base64,)/.test(url!) ||
+        (name === 'img' && !url!.startsWith('data:'))
+      )
         say('PL-FHIR-017', `element ${name} loads or leads to ${url!.slice(0, 60)}`);
     }
   }

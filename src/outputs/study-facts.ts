@@ -139,11 +139,11 @@ export function seriesName(input: EncodingInput, stack: Stack): string {
   return series === undefined ? `series ${stack.id}` : `series ${series}`;
 }
 
-/** A link that a person can open, or undefined; only http and https leave this program. */
+/** A link that a person can open, or undefined; the schemes are those that the configuration takes. */
 export function viewerLink(site: Site, study: string, series: string, instance: string): string | undefined {
   const uids: Readonly<Record<string, string>> = { study, series, instance };
   const link = site.viewerUrl?.replace(/\{(study|series|instance)\}/g, (_all, name: string) =>
     encodeURIComponent(uids[name]!),
   );
-  return link !== undefined && /^https?:\/\//i.test(link) ? link : undefined;
+  return link !== undefined && /^(https?|weasis):\/\//i.test(link) ? link : undefined;
 }

@@ -39,17 +39,15 @@ export function stepsOf(markdown: string): Step[] {
     const [, language = '', words = '', text = ''] = block;
     const line = markdown.slice(0, block.index).split('\n').length;
     const [what = '', ...options] = words.split(' ');
-    if (language !== 'sh') {
-      if (/\.\w+$/.test(what)) steps.push({ kind: 'file', line, path: what, text });
-      continue;
-    }
+    if (/\.\w+$/.test(what)) steps.push({ kind: 'file', line, path: what, text });
+    if (language !== 'sh' || /\.\w+$/.test(what)) continue;
     if (what !== 'run' && what !== 'start' && what !== 'elsewhere')
       throw new Error(`line ${line}: a shell block must say run, start or elsewhere, not "${words}"`);
     const option = (name: string): number =>
       Number(options.find((o) => o.startsWith(`${name}=`))?.slice(name.length + 1) ?? 0);
     const next = blocks[i + 1];
     const between = next && markdown.slice(block.index + block[0].length, next.index);
-    const expected = next?.[1] === 'text' && between?.trim() === '' ? next[3] : undefined;
+    const expected = next?.[1] === 'text' && !next[2] && between?.trim() === '' ? next[3] : undefined;
     steps.push({ kind: what, line, text, expected, exit: option('exit'), until: option('until') });
   }
   return steps;
@@ -100,7 +98,11 @@ export async function runPage(
   const ports = await portsOf(markdown, options.ports ?? {});
   const here = (text: string): string => translate(text, ports, options.words ?? {});
   const servers: Server[] = [];
-  const env = { ...process.env, ...options.env, PATH: [programs(), process.env['PATH']].join(delimiter) };
+  const env = {
+    ...process.env,
+    ...options.env,
+    PATH: [programs(), options.env?.['PATH'] ?? process.env['PATH']].join(delimiter),
+  };
   const run: PageRun = {
     commands: steps.filter((s) => s.kind === 'run' || s.kind === 'start').length,
     folder,
@@ -156,7 +158,7 @@ async function portsOf(markdown: string, given: Readonly<Record<number, number>>
 function translate(text: string, ports: ReadonlyMap<number, number>, words: Readonly<Record<string, string>>): string {
   const known = [...ports.keys(), ...Object.keys(words).map(escape)].join('|');
   if (known === '') return text;
-  return text.replace(new RegExp(`(?<![\\w.])(${known})(?![\\w])`, 'g'), (found) => {
+  return text.replace(new RegExp(`(?<=%3A|(?<![\\w.]))(${known})(?![\\w])`, 'g'), (found) => {
     return words[found] ?? String(ports.get(Number(found)));
   });
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runPage } from '../builders/docs-runner.ts';
 import { tempFolder, until } from '../builders/program.ts';
 import { startBrowser, type Browser } from '../peers/browser.ts';
-import { missing, root } from '../peers/index.ts';
+import { missing, peers, root } from '../peers/index.ts';
 import { startOhif } from '../peers/ohif.ts';
 
 const page = (name: string): string => readFileSync(join(root, 'docs', name), 'utf8');
@@ -23,6 +23,32 @@ describe.skipIf(missing('ohif', 'chromium'))('the commands of docs/peers/ohif.md
       await ohif.stop();
     }
   }, 180_000);
+});
+
+describe.skipIf(missing('dcmdump'))('the commands of docs/peers/weasis.md', () => {
+  it('print what the page says, and the report page has the link', async () => {
+    await runPage(page('peers/weasis.md'), {}, async ({ port }) => {
+      const gateway = `http://127.0.0.1:${port(8470)}`;
+      const [study] = (await (await fetch(`${gateway}/dicom-web/studies`)).json()) as Record<
+        string,
+        { Value: string[] }
+      >[];
+      const uid = study!['0020000D']!.Value[0]!;
+      const { drafts } = (await (await fetch(`${gateway}/api/studies/${uid}`)).json()) as { drafts: { key: string }[] };
+      const report = await (await fetch(`${gateway}/drafts/${drafts[0]!.key}/report.html`)).text();
+      const links = [...report.matchAll(/href="(weasis:[^"]*)"/g)].map((m) =>
+        decodeURIComponent(m[1]!.replaceAll('+', ' ')),
+      );
+      expect(new Set(links)).toEqual(new Set([`weasis://$dicom:rs --url "${gateway}/dicom-web" -r "studyUID=${uid}"`]));
+    });
+  }, 120_000);
+});
+
+describe.skipIf(missing('segimage2itkimage', 'tid1500reader'))('the commands of docs/peers/3d-slicer.md', () => {
+  it('print what the page says, with dcmqi, which Slicer reads with', async () => {
+    const PATH = `${dirname(peers.segimage2itkimage!)}:${process.env['PATH']}`;
+    await runPage(page('peers/3d-slicer.md'), { env: { PATH } });
+  }, 120_000);
 });
 
 /** Text that is seen; nothing while a page is changing. */

@@ -29,16 +29,20 @@ export interface MedplumServer {
 
 /**
  * A FHIR R4 server that others wrote: medplum's router and memory store, with medplum's validator in front of every write.
+ * @param options.root path of the service, `/fhir` where absent
  * @param options.transactions On, it refuses more than 8 conditional creates in one Bundle. Off (its default), it takes the
  * entries one after the other, links rewritten, and reports each.
  */
-export async function startMedplum(options: { readonly transactions?: boolean } = {}): Promise<MedplumServer> {
+export async function startMedplum(
+  options: { readonly transactions?: boolean; readonly root?: string } = {},
+): Promise<MedplumServer> {
+  const at = options.root ?? '/fhir';
   loadDefinitions();
   const router = new FhirRouter();
   const repository = new MemoryRepository();
   const requests: string[] = [];
   const app = fhirApp();
-  app.use('/fhir', async (req, res) => {
+  app.use(at, async (req, res) => {
     requests.push(`${req.method} ${req.url}`);
     try {
       if (req.path === '/metadata') return void send(res, 200, capabilities());
@@ -56,7 +60,7 @@ export async function startMedplum(options: { readonly transactions?: boolean } 
   });
   const { url, stop } = await listen(app);
   return {
-    url: `${url}/fhir`,
+    url: `${url}${at}`,
     create: (resource) => repository.createResource(resource) as never,
     all: async (type) => {
       const found = await repository.search({ resourceType: type as never, count: 1000 });

@@ -125,6 +125,13 @@ describe('the configuration', () => {
     expect(parseConfig(at('hl7', 'mllps://ris.example:2576'), 'f', '/').destinations).toHaveLength(1);
   });
 
+  it('refuses a link to a viewer by another scheme than http, https or weasis', () => {
+    const at = (url: string): string => `site: {viewerUrl: "${url}"}`;
+    expect(refusal(at('javascript:alert(1)')).code).toBe('config-invalid');
+    expect(refusal(at('viewer.example/{study}')).code).toBe('config-invalid');
+    expect(parseConfig(at('weasis://x{study}'), 'f', '/').site.viewerUrl).toBe('weasis://x{study}');
+  });
+
   it('refuses two destinations of one name', () => {
     const text =
       'destinations:\n  - {name: pacs, kind: dicomweb, url: "http://a"}\n  - {name: pacs, kind: fhir, url: "http://b"}\n';

@@ -203,8 +203,10 @@ describe('the report page', () => {
     expect(html).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
   });
 
-  it('never links to anything but http and https', () => {
+  it('never links to anything but http, https and the viewer Weasis', () => {
     expect(page({ site: { viewerUrl: 'javascript:alert(1)//{study}' } })).not.toContain('javascript:');
+    expect(page({ site: { viewerUrl: 'file:///etc/{study}' } })).not.toContain('file:');
+    expect(page({ site: { viewerUrl: 'weasis://open?{study}' } })).toContain('href="weasis://open?');
   });
 
   it.each([
