@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createInterface, type Interface } from 'node:readline';
 import { orm } from '../test/builders/hl7.ts';
+import { startHapiReceiver } from '../test/peers/hapi-v2.ts';
+import { missing } from '../test/peers/index.ts';
 import { heading, median, quantile, table } from './report.ts';
 
 const messages = Number(process.argv[2] ?? 2000);
@@ -34,7 +36,8 @@ async function main(): Promise<void> {
     heading('Orders by HL7 v2 over MLLP', {
       size: `${messages} ORM^O01 of ${frameOf('x').length} bytes a round, each a new order`,
       rounds: `${rounds} after one warm-up, in alternation, medians (least to greatest)`,
-      promises: 'Plumbline: message, order and answer are synced (SQLite, synchronous=FULL) before AA; echo: none',
+      promises:
+        'Plumbline: message, order and answer are synced (SQLite, synchronous=FULL) before AA; the others: none',
       sockets: 'no-delay at both ends, loopback',
     });
     await compare(folder);
@@ -46,7 +49,14 @@ async function main(): Promise<void> {
 }
 
 async function compare(folder: string): Promise<void> {
-  const sides = [await start('Plumbline, durable', join(folder, 'ours')), await start('echo, keeps nothing')];
+  const ours = await start('Plumbline, durable', join(folder, 'ours'));
+  const hapi = missing('java', 'hapiV2') ? undefined : await startHapiReceiver();
+  const echo = await start('echo, keeps nothing');
+  const sides = [
+    ours,
+    ...(hapi ? [{ name: 'HAPI HL7v2 2.6.0, keeps nothing', port: hapi.port, anyOrder: true }] : []),
+    echo,
+  ];
   const rows: string[][] = [];
   for (const connections of [1, 4]) {
     for (const [way, window] of [
@@ -57,7 +67,7 @@ async function compare(folder: string): Promise<void> {
       for (let round = 0; round <= rounds; round++) {
         for (const [i, side] of sides.entries()) {
           const began = performance.now();
-          await send(side.port, messages, connections, window);
+          await send(side, messages, connections, window);
           if (round > 0) rates[i]!.push((messages * 1000) / (performance.now() - began));
         }
       }
@@ -65,7 +75,8 @@ async function compare(folder: string): Promise<void> {
     }
   }
   table(['connections', 'sender', ...sides.map((s) => `${s.name}, messages/s`)], rows);
-  const [counts] = await Promise.all(sides.map(stop));
+  const [counts] = await Promise.all([stop(ours), stop(echo)]);
+  hapi?.child.kill();
   const sent = 2 * 2 * (rounds + 1) * messages;
   const { orders, kept } = stored(join(folder, 'ours'));
   if (orders !== sent || kept !== sent) throw new Error(`${sent} were acknowledged, ${orders} orders are there`);
@@ -108,7 +119,7 @@ async function flat(folder: string): Promise<void> {
   const side = await start('Plumbline, durable', join(folder, 'flat'), ['--max-old-space-size=128']);
   const sizes: number[] = [];
   for (let i = 0; i < 10; i++) {
-    await send(side.port, 1000, 4, Infinity);
+    await send(side, 1000, 4, Infinity);
     sizes.push(Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${side.pid}/status`, 'utf8'))![1]) / 1024);
   }
   await stop(side);
@@ -142,16 +153,24 @@ function frameOf(id: string): string {
   return `\x0b${message}\x1c\r`;
 }
 
-async function send(port: number, count: number, connections: number, window: number): Promise<void> {
-  const sockets = await Promise.all(Array.from({ length: connections }, () => dial(port)));
-  await Promise.all(sockets.map((socket) => sendOn(socket, count / connections, window)));
+/** @param side.anyOrder a server that works on several messages of a connection and answers whichever is done */
+async function send(
+  side: { readonly port: number; readonly anyOrder?: boolean },
+  count: number,
+  connections: number,
+  window: number,
+): Promise<void> {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => dial(side.port)));
+  await Promise.all(sockets.map((socket) => sendOn(socket, count / connections, window, side.anyOrder)));
   for (const socket of sockets) socket.destroy();
 }
 
-/** Every message must be answered AA, in order. @param window messages that may wait for their answers */
-async function sendOn(socket: Socket, count: number, window: number): Promise<void> {
+/** Every message must be answered AA, once, and in order. @param window messages that may wait for their answers */
+async function sendOn(socket: Socket, count: number, window: number, anyOrder = false): Promise<void> {
   const ids = Array.from({ length: count }, nextId);
-  const answers = onceAnswered(socket, count, ids, (done) => {
+  const wanted = new Set(ids);
+  const isNext = (id: string, done: number): boolean => (anyOrder ? wanted.delete(id) : id === ids[done]);
+  const answers = onceAnswered(socket, count, isNext, (done) => {
     for (; sent < Math.min(count, done + window); sent++) socket.write(frameOf(ids[sent]!));
   });
   let sent = Math.min(count, window);
@@ -163,7 +182,7 @@ async function sendOn(socket: Socket, count: number, window: number): Promise<vo
 function onceAnswered(
   socket: Socket,
   count: number,
-  ids?: readonly string[],
+  isNext: (id: string, done: number) => boolean = () => true,
   progress: (done: number) => void = () => {},
 ): Promise<void> {
   let buffer = '';
@@ -173,7 +192,7 @@ function onceAnswered(
       buffer += chunk.toString('latin1');
       for (let end; (end = buffer.indexOf('\x1c\r')) >= 0; buffer = buffer.slice(end + 2)) {
         const [, code, id] = /\rMSA\|(..)\|([^|\r]*)/.exec(buffer.slice(0, end)) ?? [];
-        if (code !== 'AA' || (ids && id !== ids[done])) return reject(new Error(`${code} ${id} for ${ids?.[done]}`));
+        if (code !== 'AA' || !isNext(id!, done)) return reject(new Error(`${code} to ${id}, after ${done} answers`));
         done++;
       }
       if (done < count) return progress(done);

@@ -1,45 +1,19 @@
-import { asPlumblineError, type Code } from '../base/index.ts';
-import { text } from '../dicom/index.ts';
-import { parseText, type Hl7Message, type Hl7Segment } from '../hl7/index.ts';
-import type { Finding } from '../findings/index.ts';
+import { asPlumblineError } from '../base/index.ts';
+import { items, personName, text } from '../dicom/index.ts';
+import { isoFromHl7, parseText, type Hl7Message } from '../hl7/index.ts';
+import { checkOruContent } from './consistency-oru-content.ts';
+import { oruChecks, type SayOru } from './consistency-oru-rules.ts';
 import { oruControlId, oruMarking } from './oru.ts';
-import { firstSource } from './study-facts.ts';
+import { isReportCode, reportCategories } from './report-codes.ts';
+import { firstSource, studyFacts } from './study-facts.ts';
 import type { EncodingInput, OruVersion, Problem } from './types.ts';
-
-/** The checks on ORU^R01. docs/consistency.md lists the same, and a test compares both. */
-export const oruChecks = {
-  'PL-HL7-001': {
-    severity: 'hold',
-    rule: 'The message reads back: MSH, PID, ORC, OBR, then OBX numbered 1..n, with the control id of this draft.',
-  },
-  'PL-HL7-002': { severity: 'hold', rule: 'Patient number, name, birth date and sex are those of the source.' },
-  'PL-HL7-003': {
-    severity: 'hold',
-    rule: 'Study UID, accession number and order numbers are those of study and order.',
-  },
-  'PL-HL7-004': { severity: 'hold', rule: 'The first OBX is the marking, and every status is preliminary.' },
-  'PL-HL7-005': {
-    severity: 'hold',
-    rule: 'Every sentence of the draft stands word for word in its order, and no other.',
-  },
-  'PL-HL7-006': {
-    severity: 'hold',
-    rule: 'Each finding has its code once, with present or absent from the shipped table.',
-  },
-  'PL-HL7-007': {
-    severity: 'hold',
-    rule: 'Measurements have the codes, values and UCUM units of the draft, and no other is there.',
-  },
-} as const satisfies Record<string, { severity: Problem['severity']; rule: string }>;
-
-type OruCheck = keyof typeof oruChecks;
-type SayOru = (check: OruCheck, message: string) => void;
 
 /** The gate for ORU^R01: the message is parsed again and compared with the draft. */
 export function checkOru(input: EncodingInput, oru: string, version: OruVersion): Problem[] {
   const problems: Problem[] = [];
   const say: SayOru = (check, message) =>
     void problems.push({ check, severity: oruChecks[check].severity, message: `ORU ${version}: ${message}` });
+  checkCharacters(oru, say);
   let message: Hl7Message;
   try {
     message = parseText(oru);
@@ -47,14 +21,22 @@ export function checkOru(input: EncodingInput, oru: string, version: OruVersion)
     say('PL-HL7-001', asPlumblineError(thrown).message);
     return problems;
   }
-  const rows = message.all('OBX');
   checkForm(input, message, version, say);
+  checkHeader(input, message, say);
   checkPatient(input, message, say);
-  checkOrder(input, message, say);
-  checkStatus(message, say);
-  checkSentences(input, rows, say);
-  checkFindings(input, rows, say);
+  checkNumbers(input, message, say);
+  checkRequest(input, message, say);
+  checkMarks(input, message, version, say);
+  checkOruContent(input, message.all('OBX'), version, say);
   return problems;
+}
+
+/** Before it is parsed: the parser is more patient than the receivers are. */
+function checkCharacters(oru: string, say: SayOru): void {
+  if (!oru.endsWith('\r')) say('PL-HL7-008', 'the last segment does not end in CR');
+  if (/[\u0000-\u000c\u000e-\u001f\u007f]/.test(oru)) say('PL-HL7-008', 'it holds a control character');
+  if (oru.startsWith('\ufeff')) say('PL-HL7-008', 'it begins with a byte order mark');
+  if (!oru.isWellFormed()) say('PL-HL7-008', 'it holds half of a surrogate pair');
 }
 
 function checkForm(input: EncodingInput, message: Hl7Message, version: OruVersion, say: SayOru): void {
@@ -65,8 +47,25 @@ function checkForm(input: EncodingInput, message: Hl7Message, version: OruVersio
   if (message.all('OBX').some((o, i) => o.text(1) !== `${i + 1}`)) say('PL-HL7-001', 'the OBX are not numbered 1..n');
   const msh = message.segment('MSH')!;
   if (msh.text(10) !== oruControlId(input, version)) say('PL-HL7-001', 'the control id is not that of this draft');
-  if (msh.text(12) !== version || msh.text(9, 1) !== 'ORU' || msh.text(9, 2) !== 'R01')
+  // MSH-9.3 came with 2.4 (2.16.9.9).
+  if (msh.raw(9) !== (version === '2.3.1' ? 'ORU^R01' : 'ORU^R01^ORU_R01') || msh.raw(12) !== version)
     say('PL-HL7-001', 'type or version is another');
+}
+
+function checkHeader(input: EncodingInput, message: Hl7Message, say: SayOru): void {
+  const msh = message.segment('MSH')!;
+  if (msh.raw(2) !== '^~\\&') say('PL-HL7-009', 'MSH-2 names other delimiters');
+  if (msh.text(3) !== 'PLUMBLINE' || msh.text(4) !== input.site.organization)
+    say('PL-HL7-009', 'the sender is another');
+  if (!isDraftTime(input, msh.text(7))) say('PL-HL7-009', 'MSH-7 is not the time of the draft');
+  if (msh.raw(11) !== 'P' || msh.raw(18) !== 'UNICODE UTF-8')
+    say('PL-HL7-009', 'processing id or character set is another');
+}
+
+/** The same second, with its zone. */
+function isDraftTime({ draft }: EncodingInput, time: string): boolean {
+  const iso = /[+-]\d{4}$/.test(time) ? isoFromHl7(time, 'UTC') : undefined;
+  return iso !== undefined && Date.parse(iso) === Math.floor(Date.parse(draft.createdAt) / 1000) * 1000;
 }
 
 function checkPatient(input: EncodingInput, message: Hl7Message, say: SayOru): void {
@@ -75,20 +74,27 @@ function checkPatient(input: EncodingInput, message: Hl7Message, say: SayOru): v
   if (!pid) return;
   if (pid.text(3) !== text(source, 'PatientID')) say('PL-HL7-002', 'the patient number is not that of the images');
   if (pid.text(3, 4) !== text(source, 'IssuerOfPatientID')) say('PL-HL7-002', 'the issuer is not that of the images');
+  if (pid.text(3, 5) !== 'MR') say('PL-HL7-002', 'the patient number has no type');
   if (pid.text(7) !== text(source, 'PatientBirthDate')) say('PL-HL7-002', 'the birth date is not that of the images');
   const sex = text(source, 'PatientSex');
   if (pid.text(8) !== (/^[MFO]$/.test(sex) ? sex : 'U')) say('PL-HL7-002', 'the sex is not that of the images');
-  const name = source['00100010']?.Value?.[0] as { readonly Alphabetic?: string } | undefined;
-  const family = (name?.Alphabetic ?? '').split('^')[0]!.trim();
-  if (family !== '' && pid.text(5) !== family) say('PL-HL7-002', 'the name is not that of the images');
+  const groups = personName(source, 'PatientName').split('=');
+  // PN: family, given, middle, prefix, suffix (PS3.5 6.2.1.2); XPN: the suffix before the prefix (2.A.88).
+  const wanted = groups.flatMap((group, i) => {
+    const [family = '', given = '', middle = '', prefix = '', suffix = ''] = group.split('^').map((p) => p.trim());
+    return group === '' ? [] : [[family, given, middle, suffix, prefix, ['A', 'I', 'P'][i] ?? '']];
+  });
+  const found = pid.repetitions(5).map((name) => [1, 2, 3, 4, 5, 8].map((n) => name.text(n)));
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) say('PL-HL7-002', 'the name is not that of the images');
 }
 
-function checkOrder({ draft, order, ...input }: EncodingInput, message: Hl7Message, say: SayOru): void {
-  const source = firstSource({ draft, ...input });
+function checkNumbers(input: EncodingInput, message: Hl7Message, say: SayOru): void {
+  const { draft, order } = input;
   const obr = message.segment('OBR');
   const orc = message.segment('ORC');
   const filler = order?.filler || draft.studyUid;
-  if (obr?.text(18) !== text(source, 'AccessionNumber')) say('PL-HL7-003', 'the accession number is another');
+  if (obr?.text(18) !== text(firstSource(input), 'AccessionNumber'))
+    say('PL-HL7-003', 'the accession number is another');
   for (const [place, segment] of [
     ['ORC', orc],
     ['OBR', obr],
@@ -96,59 +102,46 @@ function checkOrder({ draft, order, ...input }: EncodingInput, message: Hl7Messa
     if (segment?.text(2) !== (order?.placer ?? '') || segment.text(3) !== filler)
       say('PL-HL7-003', `${place} has other order numbers`);
   }
+  // RE: observations follow (table 0119).
+  if (orc?.text(1) !== 'RE') say('PL-HL7-003', 'ORC-1 is not RE');
   const uids = message.all('OBX').filter((o) => o.text(3) === '113014');
   if (uids.length !== 1 || uids[0]!.text(5) !== draft.studyUid) say('PL-HL7-003', 'the Study Instance UID is another');
 }
 
-function checkStatus(message: Hl7Message, say: SayOru): void {
+function checkRequest(input: EncodingInput, message: Hl7Message, say: SayOru): void {
+  const obr = message.segment('OBR');
+  if (!obr) return;
+  const source = firstSource(input);
+  const procedure = [1, 2, 3].map((n) => obr.text(4, n));
+  const ordered = input.order?.procedure;
+  const done = items(source, 'ProcedureCodeSequence')[0];
+  const wanted =
+    ordered && (ordered.code !== '' || ordered.text !== '')
+      ? [ordered.code, ordered.text, ordered.scheme]
+      : done && ['CodeValue', 'CodeMeaning', 'CodingSchemeDesignator'].map((name) => text(done, name));
+  const right = wanted
+    ? JSON.stringify(procedure) === JSON.stringify(wanted)
+    : isReportCode(procedure[0]!) && procedure[2] === 'LN';
+  if (!right) say('PL-HL7-010', 'the procedure is another');
+  const studyTime = `${text(source, 'StudyDate')}${text(source, 'StudyTime').split('.')[0]!}`;
+  const noTime = text(source, 'StudyDate') === '';
+  if (noTime ? obr.text(7) !== '' : obr.text(7).length < 8 || !studyTime.startsWith(obr.text(7)))
+    say('PL-HL7-010', 'the time of the study is another');
+  if (!isDraftTime(input, obr.text(22))) say('PL-HL7-010', 'OBR-22 is not the time of the draft');
+  const [section] = reportCategories(studyFacts(input).modalities);
+  if (obr.text(24) !== (section?.coding?.[0]?.code ?? '')) say('PL-HL7-010', 'the section is another');
+}
+
+function checkMarks({ draft }: EncodingInput, message: Hl7Message, version: OruVersion, say: SayOru): void {
   const rows = message.all('OBX');
   if (rows[0]?.text(5) !== oruMarking) say('PL-HL7-004', 'the first OBX is not the marking');
   if (rows.some((o) => o.text(11) !== 'P') || message.segment('OBR')?.text(25) !== 'P')
     say('PL-HL7-004', 'a status is not preliminary');
   if (rows.some((o) => o.text(17) !== 'AI')) say('PL-HL7-004', 'an OBX is not marked as made by AI');
-}
-
-function checkSentences({ draft }: EncodingInput, rows: readonly Hl7Segment[], say: SayOru): void {
-  const said = rows.filter((o) => /^[1-9]\d*$/.test(o.text(4)));
-  const wanted = draft.sentences.map((s, i) => [`${i + 1}`, lineEnds(s.text)]);
-  const found = said.map((o) => [o.text(4), o.text(5)]);
-  if (JSON.stringify(found) !== JSON.stringify(wanted))
-    say('PL-HL7-005', `the ${found.length} sentences are not the ${wanted.length} of the draft`);
-}
-
-/** The format has one line end. */
-function lineEnds(words: string): string {
-  return words.replace(/\r\n|\r/g, '\n');
-}
-
-function checkFindings(input: EncodingInput, rows: readonly Hl7Segment[], say: SayOru): void {
-  const { draft, presence } = input;
-  const numberOf = (f: Finding): number => draft.sentences.findIndex((s) => s.id === f.sentence) + 1;
-  const inOrder = draft.findings.toSorted((a, b) => numberOf(a) - numberOf(b));
-  const code = (c: Pick<Code, 'value'> & { readonly scheme: string }): string[] => [
-    c.value,
-    c.scheme === 'UMLS' ? 'UML' : c.scheme,
-  ];
-  const codes = inOrder.map((f) => [
-    `${numberOf(f)}`,
-    ...code(f.concept.type),
-    ...code((f.presence === 'absent' ? presence.absent : presence.present).fhir),
-  ]);
-  const coded = rows.filter((o) => /^(CE|CWE)$/.test(o.text(2)));
-  const foundCodes = coded.map((o) => [sentenceOf(o), o.text(3, 1), o.text(3, 3), o.text(5, 1), o.text(5, 3)]);
-  if (JSON.stringify(foundCodes) !== JSON.stringify(codes))
-    say('PL-HL7-006', `the ${foundCodes.length} coded findings are not the ${codes.length} of the draft`);
-  const numbers = inOrder.flatMap((f) =>
-    f.measurements.map((m) => [`${numberOf(f)}`, ...code(m.code), m.value, m.unit.value, 'UCUM']),
-  );
-  const measured = rows
-    .filter((o) => o.text(2) === 'NM')
-    .map((o) => [sentenceOf(o), o.text(3, 1), o.text(3, 3), Number(o.text(5)), o.text(6, 1), o.text(6, 3)]);
-  if (JSON.stringify(measured) !== JSON.stringify(numbers))
-    say('PL-HL7-007', `the ${measured.length} measurements are not the ${numbers.length} of the draft`);
-}
-
-/** The sentence that an OBX-4 `n.k` belongs to. */
-function sentenceOf(row: Hl7Segment): string {
-  return row.text(4).split('.')[0]!;
+  const model = `${draft.bundle.name} ${draft.bundle.version}`;
+  const named =
+    version === '2.3.1'
+      ? message.all('NTE').some((note) => note.text(3) === model)
+      : rows.every((o) => o.text(18) !== '' && model.startsWith(o.text(18)));
+  if (!named) say('PL-HL7-013', 'the model is not named');
 }

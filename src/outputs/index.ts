@@ -19,4 +19,5 @@ export {
 export { checkFhir } from './consistency-fhir.ts';
 export { fhirChecks } from './consistency-fhir-rules.ts';
 export { encodeOru, oruControlId } from './oru.ts';
-export { checkOru, oruChecks } from './consistency-oru.ts';
+export { checkOru } from './consistency-oru.ts';
+export { oruChecks } from './consistency-oru-rules.ts';

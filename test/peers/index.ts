@@ -59,6 +59,8 @@ export const peers = {
     existing(join(peerCache, 'hapi/ready')) &&
     existing(join(peerCache, 'hapi/classes/Serve.class')) &&
     join(peerCache, 'hapi'),
+  /** Folder of jars with HAPI's parser of HL7 v2, and the class `Hl7`. */
+  hapiV2: existing(join(peerCache, 'hapi-v2/ready')) && join(peerCache, 'hapi-v2'),
 } as const;
 
 export type PeerName = keyof typeof peers;

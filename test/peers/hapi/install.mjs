@@ -1,4 +1,4 @@
-// Puts the HAPI FHIR validators and server where test/peers/hapi.ts looks for them. Needs Java 17 (with javac), Maven and
+// Puts HAPI's FHIR validators and server, and its HL7 v2 parser, where test/peers/hapi.ts looks for them. Needs Java 17 (with javac), Maven and
 // Maven Central.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -10,26 +10,35 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const here = import.meta.dirname;
-const classes = ['Validate.java', 'Serve.java'];
+
+/** About 110 jars with 180 MB, and 7 with 5 MB. */
+const folders = {
+  hapi: { from: here, classes: ['Validate.java', 'Serve.java'] },
+  'hapi-v2': { from: join(here, 'v2'), classes: ['Hl7.java'] },
+};
+
+/** @param {string} cacheDir @returns {Promise<void>} */
+export async function installHapi(cacheDir) {
+  for (const [name, { from, classes }] of Object.entries(folders)) await install(join(cacheDir, name), from, classes);
+}
 
 /**
- * Copy the jars that pom.xml names to `<cacheDir>/hapi/lib` and compile the classes to `<cacheDir>/hapi/classes`. The file
+ * Copy the jars that pom.xml names to `<target>/lib` and compile the classes to `<target>/classes`. The file
  * `ready` holds a digest of what it was made from: with the same one nothing is done. All is made beside the old folder
- * and then takes its place, so that a broken-off installation never looks like a whole one. About 110 jars, 180 MB.
- * @param {string} cacheDir
+ * and then takes its place, so that a broken-off installation never looks like a whole one.
+ * @param {string} target @param {string} from @param {string[]} classes
  * @returns {Promise<void>}
  */
-export async function installHapi(cacheDir) {
-  const target = join(cacheDir, 'hapi');
-  const stamp = await digestOf(['pom.xml', ...classes]);
+async function install(target, from, classes) {
+  const stamp = await digestOf(from, ['pom.xml', ...classes]);
   if ((await readFile(join(target, 'ready'), 'utf8').catch(() => '')) === stamp) return; // not there: not yet installed
-  const fresh = join(cacheDir, `hapi-${process.pid}`);
+  const fresh = `${target}-${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(join(fresh, 'classes'), { recursive: true });
   const options = { maxBuffer: 1 << 26 };
   const lib = join(fresh, 'lib');
-  await run('mvn', ['-q', '-B', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`], options);
-  const sources = classes.map((name) => join(here, name));
+  await run('mvn', ['-q', '-B', '-f', join(from, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${lib}`], options);
+  const sources = classes.map((name) => join(from, name));
   await run('javac', ['-encoding', 'UTF-8', '-cp', join(lib, '*'), '-d', join(fresh, 'classes'), ...sources], options);
   await writeFile(join(fresh, 'ready'), stamp);
   const old = `${fresh}-old`;
@@ -38,9 +47,9 @@ export async function installHapi(cacheDir) {
   await rm(old, { recursive: true, force: true });
 }
 
-async function digestOf(names) {
+async function digestOf(from, names) {
   const hash = createHash('sha256');
-  for (const name of names) hash.update(await readFile(join(here, name)));
+  for (const name of names) hash.update(await readFile(join(from, name)));
   return hash.digest('hex');
 }
 

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkOru, encodeOru, oruChecks, type EncodingInput, type OruVersion } from '../../../src/outputs/index.ts';
+import { oruDefects, oruVersions } from '../../builders/defects/oru.ts';
 import { sampleInput, type InputOptions } from '../../builders/encodings.ts';
-import { root } from '../../peers/index.ts';
+import { startHl7Judge } from '../../peers/hapi-v2.ts';
+import { missing, root } from '../../peers/index.ts';
 
 const versions: readonly OruVersion[] = ['2.3.1', '2.5.1'];
 const order = { placer: 'P1', filler: 'F1', procedure: { code: '71250', text: 'CT CHEST', scheme: 'C4' } };
@@ -114,6 +116,23 @@ describe('a report as ORU^R01', () => {
   });
 });
 
+describe.skipIf(missing('java', 'hapiV2'))('a report, to the parser of HAPI HL7v2', () => {
+  it('is a valid message of its version, whatever the draft', async () => {
+    const judge = startHl7Judge();
+    try {
+      for (const version of versions) {
+        for (const options of [{}, { kind: 'picture' }, { masks: 'none' }, { patientName: 'Müller^Jérôme' }] as const) {
+          for (const extra of [{}, { order }])
+            expect(await judge.judge(encodeOru({ ...sampleInput(options), ...extra }, version))).toBeUndefined();
+        }
+      }
+      expect(await judge.judge(encodeOru(sampleInput(), '2.5.1').replace(/\rOBR[^\r]*/, ''))).toContain('OBR');
+    } finally {
+      judge.stop();
+    }
+  });
+});
+
 describe('the gate for ORU^R01', () => {
   it.each(versions)('finds nothing wrong with what is written: %s', (version) => {
     for (const options of [{}, { kind: 'picture' }, { masks: 'none' }, { patientName: 'Müller^Jérôme' }] as const) {
@@ -148,10 +167,24 @@ describe('the gate for ORU^R01', () => {
     expect(checkOru(input, broken, '2.5.1').map((p) => p.check)).toContain(check);
   });
 
+  const input = { ...sampleInput(), order };
+  it.each(
+    oruDefects
+      .filter((d) => !d.harmless)
+      .flatMap((d) => oruVersions.filter((v) => (d.version ?? v) === v).map((version) => ({ ...d, version }))),
+  )('holds $version $id $what', ({ version, change }) => {
+    const good = encodeOru(input, version);
+    expect(change(good)).not.toBe(good);
+    expect(checkOru(input, change(good), version).filter((p) => p.severity === 'hold')).not.toEqual([]);
+  });
+
   it('has every check in docs/consistency.md, and no other, and each catches something', () => {
     const lines = readFileSync(join(root, 'docs/consistency.md'), 'utf8').split('\n');
     const rows = lines.filter((l) => l.startsWith('| PL-HL7-'));
     expect(rows).toEqual(Object.entries(oruChecks).map(([id, c]) => `| ${id} | ${c.severity} | ${c.rule} |`));
-    expect(new Set(defects.map((d) => d[1]))).toEqual(new Set(Object.keys(oruChecks)));
+    const caught = oruDefects.flatMap(({ change, version = '2.5.1' }) =>
+      checkOru(input, change(encodeOru(input, version)), version).map((p) => p.check),
+    );
+    expect(new Set(caught)).toEqual(new Set(Object.keys(oruChecks)));
   });
 });
