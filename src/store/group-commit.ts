@@ -2,6 +2,8 @@ import { AsyncResource } from 'node:async_hooks';
 
 /** What a shared commit needs of the connection; each call may throw. */
 export interface Connection {
+  /** BEGIN IMMEDIATE, however long the lock of another process is waited for. */
+  begin(): Promise<void>;
   exec(text: string): void;
   /** False too after SQLite has rolled back by itself (sqlite.org/lang_transaction.html §2.3). */
   isTransaction(): boolean;
@@ -89,12 +91,13 @@ async function tellWhenDurable(db: Connection, counters: CommitCounters, kept: r
 
 /** Run the group in one transaction. Members not begun when the transaction broke go back to `waiting`. */
 async function commitTogether(db: Connection, counters: CommitCounters, waiting: Member[]): Promise<readonly Kept[]> {
-  const group = waiting.splice(0, mostShared);
+  let group: Member[] = [];
   const kept: Kept[] = [];
   let begun = 0;
   try {
     if (db.isTransaction()) db.exec('ROLLBACK');
-    db.exec('BEGIN IMMEDIATE');
+    await db.begin();
+    group = waiting.splice(0, mostShared);
     for (const member of group) {
       begun++;
       const tell = await runAlone(db, member, group.length > 1);
@@ -103,9 +106,9 @@ async function commitTogether(db: Connection, counters: CommitCounters, waiting:
     db.exec(kept.length > 0 ? 'COMMIT' : 'ROLLBACK');
   } catch (e) {
     rollBack(db);
-    waiting.unshift(...(begun === 0 ? [] : group.slice(begun)));
-    // Without BEGIN nobody has begun, and another group would only wait for the same lock again.
-    for (const { fail } of begun === 0 ? group : group.slice(0, begun)) fail(e);
+    waiting.unshift(...group.slice(begun));
+    // Without BEGIN nobody has begun, and whoever waits would only wait for the same lock again.
+    for (const { fail } of begun === 0 ? waiting.splice(0) : group.slice(0, begun)) fail(e);
     return [];
   }
   if (kept.length > 0) counters.commits++;

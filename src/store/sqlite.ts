@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 import { PlumblineError } from '../base/index.ts';
 import { createGroupCommit, type CommitCounters } from './group-commit.ts';
 import { createLogSync } from './log-sync.ts';
@@ -27,6 +28,9 @@ export interface DatabaseOptions {
   readonly busyMs?: number;
 }
 
+/** A writer holds the lock for one transaction, some milliseconds: asked again so often while it is taken. */
+const askAgainMs = 10;
+
 /**
  * Open the SQLite file at `path`, make it where it is missing, and bring its tables up to date.
  *
@@ -41,7 +45,9 @@ export async function openDatabase(path: string, { busyMs = 5_000 }: DatabaseOpt
   try {
     migrate(writer, path);
     const reader = open(path, true, busyMs);
-    return connect(writer, reader, path);
+    // SQLite would wait inside its call, and this thread with it: `begin` waits instead.
+    writer.exec('PRAGMA busy_timeout = 0');
+    return connect(writer, reader, path, busyMs);
   } catch (e) {
     writer.close();
     throw sqlError(e, path);
@@ -60,11 +66,12 @@ function open(path: string, readOnly: boolean, busyMs: number): DatabaseSync {
   }
 }
 
-function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): SqliteDatabase {
+function connect(writer: DatabaseSync, reader: DatabaseSync, path: string, busyMs: number): SqliteDatabase {
   const counters: DatabaseCounters = { statements: 0, transactions: 0, commits: 0, logSyncs: 0, reads: 0 };
   const log = createLogSync(path, () => counters.logSyncs++);
   const inGroup = createGroupCommit(
     {
+      begin: () => (log.check(), begin(writer, path, busyMs)),
       exec: (text) => (log.check(), exec(writer, text, path)),
       isTransaction: () => writer.isTransaction,
       durable: log.durable,
@@ -106,6 +113,21 @@ function connect(writer: DatabaseSync, reader: DatabaseSync, path: string): Sqli
       writer.close();
     },
   };
+}
+
+/**
+ * Take the write lock, asking again while another process has it; meanwhile this thread answers everybody else.
+ * @throws PlumblineError store-locked after `busyMs`
+ */
+async function begin(writer: DatabaseSync, path: string, busyMs: number): Promise<void> {
+  for (const until = performance.now() + busyMs; ;) {
+    try {
+      return exec(writer, 'BEGIN IMMEDIATE', path);
+    } catch (e) {
+      if (!(e instanceof PlumblineError && e.code === 'store-locked') || performance.now() >= until) throw e;
+    }
+    await pause(askAgainMs);
+  }
 }
 
 /** `UPDATE … RETURNING` and its like write, and so are a transaction of their own. */

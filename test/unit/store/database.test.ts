@@ -114,6 +114,40 @@ describe('a database', () => {
     expect(await count()).toBe(1);
   });
 
+  it('lets this thread do its other work while it waits for the lock of another process, and writes when it is free', async () => {
+    await db.close();
+    db = await openDatabase(path(), { busyMs: 30_000 });
+    const other = new DatabaseSync(path());
+    other.exec('BEGIN IMMEDIATE');
+    const order: string[] = [];
+    const writes = ['1.2', '1.3'].map((id) => db.run(...put(id)).then(() => order.push('write')));
+    await count();
+    order.push('read');
+    // A timer of this thread ends what a blocked thread would wait for in vain.
+    setTimeout(() => {
+      order.push('free');
+      other.exec('ROLLBACK');
+    }, 30);
+    await Promise.all(writes);
+    other.close();
+    expect(order).toEqual(['read', 'free', 'write', 'write']);
+  });
+
+  it('refuses all that wait for the lock of another process when the first has waited long enough', async () => {
+    const other = new DatabaseSync(path());
+    other.exec('BEGIN IMMEDIATE');
+    const asked = Array.from({ length: 40 }, (_, i) => db.run(...put(`1.${i}`)));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 10);
+    const ends = await Promise.allSettled(asked);
+    clearInterval(timer);
+    other.exec('ROLLBACK');
+    other.close();
+    expect(ends.every((e) => e.status === 'rejected')).toBe(true);
+    // 50 ms for all of them together, not for each: 40 times as many turns of a timer of 10 ms would go by.
+    expect(turns).toBeLessThan(100);
+  });
+
   it('is store-damaged where the file is no database', async () => {
     const broken = join(dir, 'broken.db');
     writeFileSync(broken, 'this is no database, but long enough to be looked at as if it were one. '.repeat(100));

@@ -133,6 +133,7 @@ describe('a commit that fails', () => {
     const connection: Connection = {
       isTransaction: () => open,
       durable: async () => undefined,
+      begin: async () => connection.exec('BEGIN IMMEDIATE'),
       exec: (text) => {
         asked.push(text);
         if (failAt(text)) {

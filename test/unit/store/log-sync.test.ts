@@ -45,7 +45,12 @@ describe('the sync of the log', () => {
     const disk = slowDisk();
     const log = createLogSync(path(), () => undefined, disk.sync);
     const asked: string[] = [];
-    const connection = { exec: (text: string) => asked.push(text), isTransaction: () => false, durable: log.durable };
+    const connection = {
+      begin: async () => void asked.push('BEGIN IMMEDIATE'),
+      exec: (text: string) => asked.push(text),
+      isTransaction: () => false,
+      durable: log.durable,
+    };
     const counters = { transactions: 0, commits: 0 };
     const inGroup = createGroupCommit(connection as never, counters);
     const told: number[] = [];

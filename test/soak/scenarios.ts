@@ -1,0 +1,9 @@
+import { locked } from './scenarios/locked.ts';
+import { kill } from './scenarios/kill.ts';
+import type { Scenario } from './types.ts';
+
+/** Every fault of the rules, by the name that the command takes. */
+export const scenarios: ReadonlyMap<string, Scenario> = new Map([
+  ['kill', kill],
+  ['locked', locked],
+]);
