@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Kept {
   /** PRAGMA integrity_check. */
@@ -66,20 +67,37 @@ export function audit(dataDir: string): Kept {
   }
 }
 
-/** Whether nothing moves any more: no study arrives, no work waits, nothing is still to be sent. Asked beside a running gateway. */
-export function atRest(dataDir: string, studies: number): boolean {
+/**
+ * Wait until nothing moves any more: no study arrives, no work waits, nothing is still to be sent.
+ * @param studies least number that must have been read
+ * @throws Error after `seconds`, naming what still moves
+ */
+export async function untilRest(dataDir: string, studies: number, when: string, seconds = 120): Promise<void> {
+  let left = '';
+  for (const end = performance.now() + seconds * 1000; performance.now() < end; await pause(50)) {
+    left = moving(dataDir, studies);
+    if (left === '') return;
+  }
+  throw new Error(`${when}: after ${seconds} s there is still ${left}`);
+}
+
+/** @returns what still moves, in words; '' where nothing does. Asked beside a running gateway. */
+function moving(dataDir: string, studies: number): string {
   const db = new DatabaseSync(join(dataDir, 'plumbline.db'), { readOnly: true, timeout: 1000 });
   try {
-    const { moving, there } = db
+    const rows = db
       .prepare(
-        `SELECT (SELECT COUNT(*) FROM studies WHERE state = 'arriving') + (SELECT COUNT(*) FROM snapshots WHERE handled = 0) +
-           (SELECT COUNT(*) FROM order_effects WHERE handled = 0) +
-           (SELECT COUNT(*) FROM workitems WHERE state IN ('waiting', 'ready', 'claimed', 'drafted')) +
-           (SELECT COUNT(*) FROM delivery WHERE state IN ('waiting', 'sending')) AS moving,
-         (SELECT COUNT(*) FROM workitems) AS there`,
+        `SELECT 'study ' || state AS what, COUNT(*) AS n FROM studies WHERE state = 'arriving' GROUP BY 1
+         UNION ALL SELECT 'study not handed over', COUNT(*) FROM snapshots WHERE handled = 0
+         UNION ALL SELECT 'effect of an order', COUNT(*) FROM order_effects WHERE handled = 0
+         UNION ALL SELECT 'workitem ' || state || ' ' || COALESCE(code, '') || ' attempt ' || attempts, COUNT(*) FROM workitems
+           WHERE state IN ('waiting', 'ready', 'claimed', 'drafted') GROUP BY 1
+         UNION ALL SELECT 'delivery ' || state || ' ' || destination || ' ' || COALESCE(code, ''), COUNT(*) FROM delivery
+           WHERE state IN ('waiting', 'sending') GROUP BY 1
+         UNION ALL SELECT 'study not read yet', MAX(0, ? - (SELECT COUNT(DISTINCT study_uid) FROM workitems))`,
       )
-      .get() as { moving: number; there: number };
-    return moving === 0 && there >= studies;
+      .all(studies) as { what: string; n: number }[];
+    return rows.filter((r) => r.n > 0).map((r) => `${r.n} × ${r.what}`).join(', '); // prettier-ignore
   } finally {
     db.close();
   }

@@ -1,4 +1,5 @@
 import { locked } from './scenarios/locked.ts';
+import { diskFull } from './scenarios/disk-full.ts';
 import { kill } from './scenarios/kill.ts';
 import type { Scenario } from './types.ts';
 
@@ -6,4 +7,5 @@ import type { Scenario } from './types.ts';
 export const scenarios: ReadonlyMap<string, Scenario> = new Map([
   ['kill', kill],
   ['locked', locked],
+  ['disk-full', diskFull],
 ]);

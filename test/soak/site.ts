@@ -1,5 +1,4 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { mappingsTo } from '../builders/mappings.ts';
 import { serveChild, tempFolder, type ServedGateway } from '../builders/program.ts';
 import { freePort } from '../peers/orthanc.ts';
@@ -96,13 +95,4 @@ function residentMb(pid: number | undefined): number {
   } catch {
     return 0; // it has just ended
   }
-}
-
-/** Ask every 50 ms until it is so. @throws Error after `seconds` */
-export async function eventually(so: () => boolean | Promise<boolean>, what: string, seconds = 120): Promise<void> {
-  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
-    if (await so()) return;
-    await pause(50);
-  }
-  throw new Error(`waited ${seconds} s for ${what}`);
 }

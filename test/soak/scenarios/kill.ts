@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { seeded } from '../../builders/dicom.ts';
-import { atRest } from '../audit.ts';
+import { untilRest } from '../audit.ts';
 import { sendAll } from '../load.ts';
 import { prove, refusalsOf } from '../proof.ts';
 import { startReceivers } from '../receivers.ts';
 import { newTally } from '../senders.ts';
-import { eventually, makeSite } from '../site.ts';
+import { makeSite } from '../site.ts';
 import { makeStudy } from '../studies.ts';
 import type { Report, Scenario } from '../types.ts';
 
@@ -27,7 +27,7 @@ export const kill: Scenario = async ({ short, seed }): Promise<Report> => {
       await site.start();
     }
     await all;
-    await eventually(() => atRest(site.dataDir, studies.length), 'everything to be delivered');
+    await untilRest(site.dataDir, studies.length, 'everything to be delivered');
     await site.stop();
     const { kept, atPeers, breaches } = prove(site, { studies, images, orders }, peers);
     return {

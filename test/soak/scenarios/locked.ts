@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { seeded } from '../../builders/dicom.ts';
-import { atRest } from '../audit.ts';
+import { untilRest } from '../audit.ts';
 import { sendAll } from '../load.ts';
 import { prove, refusalsOf } from '../proof.ts';
 import { startReceivers } from '../receivers.ts';
 import { newTally } from '../senders.ts';
-import { eventually, makeSite, type Site } from '../site.ts';
+import { makeSite, type Site } from '../site.ts';
 import { makeStudy } from '../studies.ts';
 import type { Report, Scenario } from '../types.ts';
 
@@ -31,7 +31,7 @@ export const locked: Scenario = async ({ short, seed }): Promise<Report> => {
       longest = Math.max(longest, await holdLock(site));
       await all;
     }
-    await eventually(() => atRest(site.dataDir, studies.length), 'everything to be delivered');
+    await untilRest(site.dataDir, studies.length, 'everything to be delivered');
     await site.stop();
     const { kept, atPeers, breaches } = prove(site, { studies, images, orders }, peers);
     const told = refusalsOf(images, orders);
