@@ -1,4 +1,4 @@
-import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log } from '../base/index.ts';
+import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log, type Notice } from '../base/index.ts';
 import type { Database } from '../store/index.ts';
 import { pauseMs } from './backoff.ts';
 import { PeerRefusal } from './http.ts';
@@ -51,9 +51,22 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   const running = new Map<string, Promise<number>>();
   let recovered: Promise<unknown> | undefined;
 
-  /** Rows that a process which died left half sent. */
-  const recover = (): Promise<unknown> =>
-    (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'"));
+  /** Lanes that the store failed in the middle: what their last row came to was not written. */
+  const broken = new Set<string>();
+  /** Workitems of which everything is delivered and nobody could be told yet. */
+  const unfinished = new Set<string>();
+
+  /** Rows that a process which died left half sent, or this lane when the store took nothing. */
+  async function recover(lane: string): Promise<void> {
+    await (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'").catch((e: unknown) => {
+      recovered = undefined;
+      throw e;
+    }));
+    if (broken.has(lane))
+      await db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending' AND destination = ?", lane);
+    broken.delete(lane);
+    for (const workitem of unfinished) await finishWorkitem(workitem);
+  }
 
   async function runDue(): Promise<number> {
     const tried = await Promise.all([...lanes.values()].map((lane) => oneRun(lane)));
@@ -64,8 +77,12 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   function oneRun(lane: Destination): Promise<number> {
     const there = running.get(lane.name);
     if (there) return there;
-    const run = recover()
+    const run = recover(lane.name)
       .then(() => runLane(lane))
+      .catch((e: unknown) => {
+        broken.add(lane.name);
+        throw e;
+      })
       .finally(() => running.delete(lane.name));
     running.set(lane.name, run);
     return run;
@@ -97,19 +114,9 @@ export function openDelivery(options: DeliveryOptions): Delivery {
 
   /** @returns false if the lane should rest */
   async function attempt(lane: Destination, row: DeliveryRow): Promise<boolean> {
+    let notices: readonly Notice[];
     try {
-      const notices = (await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal)) ?? [];
-      checkpoint('delivery.sent');
-      await settle(row, 'delivered', notices[0]?.code ?? null, notices.map((n) => n.message).join('; ') || null);
-      checkpoint('delivery.recorded');
-      options.log.info('delivered', {
-        workitem: row.workitem,
-        study: row.study,
-        destination: lane.name,
-        attempt: row.attempts,
-      });
-      await finishWorkitem(row.workitem);
-      return true;
+      notices = (await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal)) ?? [];
     } catch (thrown) {
       // Stopping is no failure of the peer: the row goes back as it was.
       if (stopping.signal.aborted) {
@@ -118,6 +125,18 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       }
       return fail(row, asPlumblineError(thrown));
     }
+    // From here on the peer has it: trouble of our own store is no failure of the delivery.
+    checkpoint('delivery.sent');
+    await settle(row, 'delivered', notices[0]?.code ?? null, notices.map((n) => n.message).join('; ') || null);
+    checkpoint('delivery.recorded');
+    options.log.info('delivered', {
+      workitem: row.workitem,
+      study: row.study,
+      destination: lane.name,
+      attempt: row.attempts,
+    });
+    await finishWorkitem(row.workitem);
+    return true;
   }
 
   async function fail(row: DeliveryRow, error: PlumblineError): Promise<boolean> {
@@ -173,11 +192,13 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function finishWorkitem(workitem: string): Promise<void> {
+    unfinished.add(workitem);
     const open = await db.get<{ n: number }>(
       "SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND state NOT IN ('delivered', 'superseded')",
       workitem,
     );
     if (Number(open?.n ?? 0) === 0) await options.onDelivered(workitem);
+    unfinished.delete(workitem);
   }
 
   /** Start every lane that does not run; what comes while one runs is found by its next claim, or by the next second. */

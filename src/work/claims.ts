@@ -25,6 +25,9 @@ const attemptsByCode: Partial<Record<ErrorCode, number>> = {
   'store-locked': Infinity,
 };
 
+/** Nobody else is bothered by trying again, and whoever has made space looks whether it goes on. */
+const machineCapMs = 30_000;
+
 /**
  * Claim the most urgent, then oldest workitem that is due, or whose lease has run out.
  * A workitem whose workers vanished as often as a stage may be tried is held: it may be what ends them.
@@ -134,7 +137,8 @@ export async function recordFailure(
   const why = { code: error.code, message: error.message, remedy: error.remedy };
   await db.transaction(async (tx) => {
     if (error.class === 'retry' && attempts < (attemptsByCode[error.code] ?? retry.attempts)) {
-      const pause = retry.random() * Math.min(retry.capMs, retry.baseMs * 2 ** Math.min(30, attempts - 1));
+      const cap = attemptsByCode[error.code] === Infinity ? Math.min(retry.capMs, machineCapMs) : retry.capMs;
+      const pause = retry.random() * Math.min(cap, retry.baseMs * 2 ** Math.min(30, attempts - 1));
       await changeClaimed(
         tx,
         claim,

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { recordAudit } from '../audit/index.ts';
 import { asPlumblineError, checkpoint, PlumblineError, processTag, tagLives } from '../base/index.ts';
 import type { Sql } from '../store/index.ts';
@@ -11,6 +12,9 @@ import type { EncodingManifest, Stages, Work, WorkFilter, Workitem, WorkitemStat
 import { createWorkers } from './workers.ts';
 
 const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 2_000, capMs: 600_000, random: Math.random };
+
+/** Between two tries to write down that a stage has failed. */
+const recordAgainMs = 250;
 
 /** Durable work: every state is a row, every output a blob, and whoever dies is followed by another. */
 export function openWork(options: WorkOptions): Work {
@@ -25,11 +29,16 @@ export function openWork(options: WorkOptions): Work {
     if (!row) return undefined;
     checkpoint('work.claimed');
     const lost = new AbortController();
-    const beat = setInterval(() => void heartbeat(row).catch((e: unknown) => lost.abort(e)), leaseMs / 3);
+    const skipped = (e: unknown): void => {
+      const { code, class: of } = asPlumblineError(e);
+      // A store that takes nothing for the moment is asked again with the next beat.
+      if (code === 'fence-lost' || of !== 'retry') lost.abort(e);
+    };
+    const beat = setInterval(() => void heartbeat(row).catch(skipped), leaseMs / 3);
     try {
       await runStages(options, leaseMs, row, stages, AbortSignal.any([stop, lost.signal]));
     } catch (thrown) {
-      await afterFailure(row, asPlumblineError(thrown), stop.aborted);
+      await afterFailure(row, asPlumblineError(thrown), stop);
     } finally {
       clearInterval(beat);
     }
@@ -48,17 +57,23 @@ export function openWork(options: WorkOptions): Work {
     if (changed === 0) throw new PlumblineError('fence-lost', 'the lease ran out', { where: row.key });
   };
 
-  const afterFailure = async (row: WorkitemColumns, error: PlumblineError, stopped: boolean): Promise<void> => {
+  /** A store that takes nothing (full, locked) is asked again: else the workitem would wait for its lease to run out. */
+  const afterFailure = async (row: WorkitemColumns, error: PlumblineError, stop: AbortSignal): Promise<void> => {
     log.warn('workitem stopped', { workitem: row.key, study: row.study_uid, code: error.code, attempt: row.attempts });
-    try {
-      if (stopped) return await giveBack(db, row, clock.now());
-      // Its attempts may have begun anew with a stage that ended well.
-      const attempts = (await rowOf(db, row.key))?.attempts ?? row.attempts;
-      await recordFailure(db, row, attempts, clock.now(), error, retry);
-    } catch (e) {
-      // Whoever holds the fence now decides; anything else is left to the lease.
-      const second = asPlumblineError(e);
-      if (second.code !== 'fence-lost') log.error('workitem not recorded', { workitem: row.key, code: second.code });
+    for (;;) {
+      try {
+        if (stop.aborted) return await giveBack(db, row, clock.now());
+        // Its attempts may have begun anew with a stage that ended well.
+        const attempts = (await rowOf(db, row.key))?.attempts ?? row.attempts;
+        return await recordFailure(db, row, attempts, clock.now(), error, retry);
+      } catch (e) {
+        // Whoever holds the fence now decides; anything else is left to the lease.
+        const second = asPlumblineError(e);
+        if (second.code === 'fence-lost') return;
+        log.error('workitem not recorded', { workitem: row.key, code: second.code });
+        if (second.class !== 'retry' || stop.aborted) return;
+      }
+      await pause(recordAgainMs);
     }
   };
 

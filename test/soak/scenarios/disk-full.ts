@@ -49,7 +49,6 @@ export const diskFull: Scenario = async ({ seed }): Promise<Report> => {
       const [before, during] = [studies.slice(n * 4, n * 4 + 2), studies.slice(n * 4 + 2, n * 4 + 4)];
       const told = { images: newTally(), orders: newTally() };
       await sendAll(site, before, { images, orders, random, cutRate: 0, pace: 0 });
-      if (process.env.T) console.log(performance.now() | 0, words);
       fill(volume);
       const later = sendAll(site, during, { ...told, random, cutRate: 0, pace: 0, together: true });
       if (drains) await untilRest(volume.dir, n * 4 + 2, `work to drain while ${words}`, 60);
@@ -57,11 +56,9 @@ export const diskFull: Scenario = async ({ seed }): Promise<Report> => {
       const taken = told.images.acknowledged.size + told.orders.acknowledged.size;
       const alive = gateway.child.exitCode === null;
       const refusals = refusalsOf(told.images, told.orders);
-      if (process.env.T) console.log(performance.now() | 0, 'clear');
       volume.clear();
       if (!alive) throw new Error(`the gateway ended while ${words}: ${gateway.log()}`);
       await later;
-      if (process.env.T) console.log(performance.now() | 0, 'later');
       await untilRest(volume.dir, n * 4 + 4, `everything to go on after ${words}`, 90);
       for (const uid of told.images.acknowledged) images.acknowledged.add(uid);
       for (const id of told.orders.acknowledged) orders.acknowledged.add(id);
@@ -74,9 +71,7 @@ export const diskFull: Scenario = async ({ seed }): Promise<Report> => {
         left: `after it 8 instances more, each once`,
       });
     }
-    if (process.env.T) console.log(performance.now() | 0, 'rest');
     await site.stop();
-    if (process.env.T) console.log(performance.now() | 0, 'stopped', site.log());
     const { kept, atPeers, breaches } = prove(site, { studies, images, orders }, peers);
     const left = `${kept.received.size} instances, ${kept.messages} messages, ${kept.halfWritten.length} half-written files; at the peers ${atPeers}`;
     return { name: 'disk-full', breaches: [...faults, ...breaches], rows: rows.map((r) => ({ ...r, left })) };

@@ -8,6 +8,7 @@ import {
   pauseMs,
   type DeliverContent,
   type Delivery,
+  type DeliveryOptions,
   type Destination,
 } from '../../../src/delivery/index.ts';
 import { openDatabase, type Database } from '../../../src/store/index.ts';
@@ -47,6 +48,10 @@ function flaky(name: string, ...failures: ErrorCode[]): Destination & { readonly
 }
 
 function open(...destinations: Destination[]): Delivery {
+  return openWith({}, ...destinations);
+}
+
+function openWith(change: Partial<DeliveryOptions>, ...destinations: Destination[]): Delivery {
   return openDelivery({
     db,
     clock: { now: () => now },
@@ -66,6 +71,7 @@ function open(...destinations: Destination[]): Delivery {
     }),
     onDelivered: async (workitem) => void delivered.push(workitem),
     random: () => 1,
+    ...change,
   });
 }
 
@@ -172,6 +178,49 @@ describe('a delivery', () => {
     await db.run("UPDATE delivery SET state = 'sending'");
     const pacs = flaky('pacs');
     await open(pacs).runDue();
+    expect(pacs.taken).toEqual(['w1']);
+  });
+
+  it('whose end the store could not write is asked for again by the same process, and its lane goes on', async () => {
+    const locked = { end: false };
+    const store = db;
+    db = {
+      ...store,
+      run: (text, ...params) =>
+        locked.end ? Promise.reject(new PlumblineError('store-locked', 'locked')) : store.run(text, ...params),
+    };
+    const pacs = flaky('pacs');
+    const delivery = open({
+      ...pacs,
+      deliver: async (content, signal) => {
+        await pacs.deliver(content, signal);
+        locked.end = pacs.tries === 1;
+      },
+    });
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.enqueue('w2', '1.3', ['pacs']);
+    await expect(delivery.runDue()).rejects.toMatchObject({ code: 'store-locked' });
+    locked.end = false;
+    await delivery.runDue();
+    expect(pacs.taken).toEqual(['w1', 'w1', 'w2']);
+    expect((await delivery.rows()).map((r) => r.state)).toEqual(['delivered', 'delivered']);
+    expect(delivered).toEqual(['w1', 'w2']);
+    db = store;
+  });
+
+  it('of which nobody could be told is told again, and not sent again', async () => {
+    const pacs = flaky('pacs');
+    let deaf = true;
+    const onDelivered = async (workitem: string): Promise<void> => {
+      if (deaf) throw new PlumblineError('store-locked', 'locked');
+      delivered.push(workitem);
+    };
+    const delivery = openWith({ onDelivered }, pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await expect(delivery.runDue()).rejects.toMatchObject({ code: 'store-locked' });
+    deaf = false;
+    await delivery.runDue();
+    expect(delivered).toEqual(['w1']);
     expect(pacs.taken).toEqual(['w1']);
   });
 

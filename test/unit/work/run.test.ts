@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PlumblineError, type ErrorCode } from '../../../src/base/index.ts';
 import { openWork, type Priority, type Workitem } from '../../../src/work/index.ts';
 import { silentLog } from '../../../src/base/index.ts';
+import type { Database } from '../../../src/store/index.ts';
 import { slices, uid } from '../../builders/store.ts';
 import {
   bundleDigest,
@@ -115,6 +116,35 @@ describe('a failure', () => {
     expect(await t.work.runOne(stages)).toMatchObject({ state: 'drafted' });
   });
 
+  it('of the machine is tried again within half a minute, however long it has lasted', async () => {
+    const key = await enqueue();
+    const stages = fail('answer', 'disk-full', 20);
+    for (let i = 0; i < 20; i++) {
+      await t.work.runOne(stages);
+      expect(Date.parse((await item(key)).notBefore) - t.clock.now()).toBeLessThanOrEqual(30_000);
+      t.clock.advance(30_000);
+    }
+  });
+
+  it('that the store cannot take down is taken down when it can, and does not wait for the lease', async () => {
+    let full = false;
+    let refused = 0;
+    const db: Database = {
+      ...t.db,
+      transaction: (work) => {
+        if (!full) return t.db.transaction(work);
+        full = ++refused < 2;
+        return Promise.reject(new PlumblineError('disk-full', 'the database could not grow'));
+      },
+    };
+    const work = openWork({ ...t, db, log: silentLog, leaseMs });
+    const key = await enqueue();
+    const stages = fail('answer', 'disk-full');
+    await work.runOne({ ...stages, answer: (input) => ((full = true), stages.answer(input)) });
+    expect(refused).toBe(2);
+    expect(await item(key)).toMatchObject({ state: 'waiting', code: 'disk-full' });
+  });
+
   it.each<[ErrorCode, string]>([
     ['geometry', 'held'],
     ['inconsistent', 'held'],
@@ -213,6 +243,23 @@ describe('a lease', () => {
     await expect.poll(() => t.db.get('SELECT lease_until AS at FROM workitems')).toEqual({ at: t.clock.now() + 30 });
     asleep.resolve();
     await running;
+  });
+
+  it('is not lost because the store is locked for some beats', async () => {
+    let locked = 0;
+    const db: Database = {
+      ...t.db,
+      run: (text, ...params) =>
+        text.includes('SET lease_until') && locked++ < 3
+          ? Promise.reject(new PlumblineError('store-locked', 'another process holds the database'))
+          : t.db.run(text, ...params),
+    };
+    const short = openWork({ ...t, db, log: silentLog, leaseMs: 30 });
+    await enqueue();
+    const stages = stubStages(async (stage) => {
+      if (stage === 'answer') await expect.poll(() => locked).toBeGreaterThan(3);
+    });
+    expect(await short.runOne(stages)).toMatchObject({ state: 'drafted' });
   });
 
   it('tells a worker that has lost it to stop', async () => {
