@@ -1,6 +1,6 @@
 import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log, type Notice } from '../base/index.ts';
 import type { Database } from '../store/index.ts';
-import { pauseMs } from './backoff.ts';
+import { longestAskedMs, pauseMs } from './backoff.ts';
 import { PeerRefusal } from './http.ts';
 import type { DeliverContent, DeliveryRow, Destination } from './types.ts';
 
@@ -56,9 +56,17 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   /** Workitems of which everything is delivered and nobody could be told yet. */
   const unfinished = new Set<string>();
 
+  /** A pause that ends later than any pause lasts was written before the clock went back: it is over. */
+  async function takeUp(): Promise<void> {
+    const now = clock.now();
+    await db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'");
+    const longest = Math.max(options.maxPauseMs, longestAskedMs);
+    await db.run("UPDATE delivery SET next_at = ? WHERE state = 'waiting' AND next_at > ?", now, now + longest);
+  }
+
   /** Rows that a process which died left half sent, or this lane when the store took nothing. */
   async function recover(lane: string): Promise<void> {
-    await (recovered ??= db.run("UPDATE delivery SET state = 'waiting' WHERE state = 'sending'").catch((e: unknown) => {
+    await (recovered ??= takeUp().catch((e: unknown) => {
       recovered = undefined;
       throw e;
     }));
@@ -260,8 +268,8 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       ),
     retry: async (id, reason) => {
       const changed = await db.run(
-        "UPDATE delivery SET state = 'waiting', next_at = ?, message = ?, updated_at = ? WHERE id = ? AND state IN ('dead', 'held')",
-        clock.now(),
+        // Its last try is past in any case, whichever clock it was written by.
+        "UPDATE delivery SET state = 'waiting', message = ?, updated_at = ? WHERE id = ? AND state IN ('dead', 'held')",
         `tried again: ${reason}`,
         clock.now(),
         id,

@@ -38,8 +38,11 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
   /** When the next look is due, and after a failure not before; by a clock that never jumps. */
   let lookAt = Infinity;
   let notBefore = 0;
+  let resumed = false;
 
   const look = async (): Promise<number> => {
+    if (started && !resumed) await awaitSenders(db, clock.now(), gate);
+    resumed = started;
     await forgetJumps(db, clock.now(), gate);
     const due = await db.all<{ study_uid: string }>(
       `SELECT study_uid FROM studies WHERE state = 'arriving' AND due_at <= ? ORDER BY due_at, study_uid`,
@@ -165,6 +168,19 @@ async function announce(tx: Sql, studyUid: string, instances: number, now: numbe
   );
   const study = await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid);
   if (study?.state === 'arriving') await awaitMore(tx, studyUid, now, gate);
+}
+
+/**
+ * While nobody listened nobody could send: what was arriving then is given its quiet time again, so that an interrupted
+ * sender's study is not read by halves. Not what is there as it was announced.
+ */
+async function awaitSenders(db: Database, now: number, gate: GateOptions): Promise<void> {
+  await db.run(
+    `UPDATE studies SET due_at = ? WHERE state = 'arriving' AND due_at < ? AND NOT EXISTS
+       (SELECT 1 FROM expected_counts e WHERE e.study_uid = studies.study_uid AND e.instances = studies.received)`,
+    now + gate.quietMs,
+    now + gate.quietMs,
+  );
 }
 
 /** No study waits longer than the deadline allows: a later time was written before the clock went back. */

@@ -42,7 +42,7 @@ export async function claimNext(
   return db.transaction(async (tx) => {
     for (;;) {
       const next = await tx.get<WorkitemColumns>(
-        `SELECT * FROM workitems WHERE (state IN ('ready', 'waiting') AND not_before <= ?) OR (state = 'claimed' AND lease_until < ?)
+        `SELECT * FROM workitems WHERE state = 'ready' OR (state = 'waiting' AND not_before <= ?) OR (state = 'claimed' AND lease_until < ?)
          ORDER BY priority, created_at, key LIMIT 1`,
         now,
         now,

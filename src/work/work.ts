@@ -111,7 +111,7 @@ export function openWork(options: WorkOptions): Work {
         concurrency,
         log,
         runOne: (signal) => runOne(stages, self, signal),
-        resume: () => resume(db, clock.now()),
+        resume: () => resume(db, clock.now(), retry.capMs),
         handOverAll: () => handOverAll(db, handOver),
         news: () => news.promise,
       }),
@@ -226,9 +226,11 @@ async function counts(sql: Sql): Promise<Record<WorkitemState, number>> {
 
 /**
  * After a crash: leases of workers on this machine whose process has ended need not run out, they end now; and what was
- * handed over without having been delivered is handed over again.
+ * handed over without having been delivered is handed over again. A pause that ends later than any pause lasts was
+ * written before the clock went back: it is over.
  */
-async function resume(sql: Sql, now: number): Promise<void> {
+async function resume(sql: Sql, now: number, capMs: number): Promise<void> {
+  await sql.run(`UPDATE workitems SET not_before = ? WHERE state = 'waiting' AND not_before > ?`, now, now + capMs);
   await sql.run(`UPDATE workitems SET handover = 1 WHERE state = 'drafted' AND handover = 2`);
   const claimed = await sql.all<{ key: string; worker: string | null; fence: number }>(
     `SELECT key, worker, fence FROM workitems WHERE state = 'claimed' AND lease_until >= ?`,

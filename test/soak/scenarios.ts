@@ -1,5 +1,6 @@
 import { locked } from './scenarios/locked.ts';
 import { diskFull } from './scenarios/disk-full.ts';
+import { clock } from './scenarios/clock.ts';
 import { kill } from './scenarios/kill.ts';
 import type { Scenario } from './types.ts';
 
@@ -8,4 +9,5 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map([
   ['kill', kill],
   ['locked', locked],
   ['disk-full', diskFull],
+  ['clock', clock],
 ]);

@@ -11,11 +11,11 @@ import type { Report, Scenario } from '../types.ts';
 
 /** SIGKILL at random moments while orders and images come by all doors, and while work and delivery run. */
 export const kill: Scenario = async ({ short, seed }): Promise<Report> => {
-  const kills = short ? 3 : 30;
+  const kills = short ? 2 : 30;
   const random = seeded(seed);
   const peers = await startReceivers();
   const site = await makeSite({ destinations: peers.destinations });
-  const studies = Array.from({ length: short ? 4 : 40 }, (_, i) => makeStudy(i));
+  const studies = Array.from({ length: short ? 3 : 40 }, (_, i) => makeStudy(i));
   try {
     await site.start();
     const images = newTally();

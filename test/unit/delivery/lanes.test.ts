@@ -21,7 +21,7 @@ let delivered: string[];
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'plumbline-delivery-'));
   db = await openDatabase(join(dir, 'plumbline.db'));
-  now = 1_000_000;
+  now = Date.UTC(2026, 0, 1);
   delivered = [];
 });
 afterEach(async () => {
@@ -224,6 +224,16 @@ describe('a delivery', () => {
     expect(pacs.taken).toEqual(['w1']);
   });
 
+  it('that waits goes on where the clock has gone back before the program starts again', async () => {
+    const delivery = open(flaky('pacs', 'peer-busy'));
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    await delivery.runDue();
+    now -= 24 * 3_600_000;
+    const pacs = flaky('pacs');
+    await open(pacs).runDue();
+    expect(pacs.taken).toEqual(['w1']);
+  });
+
   it('to a destination that is not configured is refused by name', async () => {
     await expect(open(flaky('pacs')).enqueue('w1', '1.2', ['archive'])).rejects.toMatchObject({
       code: 'config-invalid',
@@ -238,6 +248,7 @@ describe('the pause', () => {
     expect([1, 2, 3, 4, 5, 60].map((n) => pauseMs(n, o, 1))).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
     expect(pauseMs(3, o, 0.25)).toBe(1000);
     expect(pauseMs(1, o, 0.1, 30_000)).toBe(30_000);
+    expect(pauseMs(1, o, 0.1, 10 ** 12)).toBe(3_600_000);
     expect(pauseMs(1, o, 0)).toBeGreaterThan(0);
   });
 });

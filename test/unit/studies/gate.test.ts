@@ -217,6 +217,30 @@ describe('the study gate', () => {
     expect([...t.handed, ...held].map((s) => s.studyUid).sort()).toEqual([uid('1'), uid('2')]);
   });
 
+  it('gives the senders of a study that was arriving its quiet time again after a restart', async () => {
+    await admit(slices(2));
+    await admit(slices(2, { study: uid('2') }));
+    await t.studies.expect(uid('2'), 2);
+    t.clock.advance(24 * 3_600_000);
+    const handed: [string, number][] = [];
+    const next = await openStudies({
+      ...t,
+      log: silentLog,
+      gate: { quietMs, deadlineMs },
+      onReady: async (s) => void handed.push([s.studyUid, s.instances.length]),
+    });
+    next.start();
+    try {
+      // The one whose announced instances are all there waits for nobody.
+      await expect.poll(() => handed).toEqual([[uid('2'), 2]]);
+      await next.admit(await admissions(t.blobs, slices(1, {}, 2)), fromStow);
+      t.clock.advance(quietMs);
+      await expect.poll(() => handed).toEqual([[uid('2'), 2], [uid('1'), 3]]); // prettier-ignore
+    } finally {
+      await next.stop();
+    }
+  });
+
   it('does not wait for years where the clock went back', async () => {
     t.clock.advance(365 * 86_400_000);
     await admit(slices(2));

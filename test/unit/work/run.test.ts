@@ -67,6 +67,12 @@ describe('a run', () => {
     expect(order).toEqual([keys[2], keys[0], keys[3], keys[1]]);
   });
 
+  it('takes what is ready although the clock has gone back since it came', async () => {
+    await enqueue();
+    t.clock.advance(-3_600_000);
+    expect(await t.work.runOne(stubStages())).toMatchObject({ state: 'drafted' });
+  });
+
   it('does not do again what ended well', async () => {
     const key = await enqueue();
     await t.work.runOne(fail('encode', 'disk-full', 1));
@@ -143,6 +149,16 @@ describe('a failure', () => {
     await work.runOne({ ...stages, answer: (input) => ((full = true), stages.answer(input)) });
     expect(refused).toBe(2);
     expect(await item(key)).toMatchObject({ state: 'waiting', code: 'disk-full' });
+  });
+
+  it('that waits goes on where the clock has gone back before the program starts again', async () => {
+    const key = await enqueue();
+    const stages = fail('answer', 'disk-full', 1);
+    await t.work.runOne(stages);
+    t.clock.advance(-24 * 3_600_000);
+    const workers = t.work.startWorkers({ concurrency: 1, stages });
+    await expect.poll(() => item(key)).toMatchObject({ state: 'drafted' });
+    await workers.stop();
   });
 
   it.each<[ErrorCode, string]>([
