@@ -44,7 +44,8 @@ export async function makeSite({ destinations, config = {}, env = {}, dataDir }:
     http: { port: http },
     dimse: { listeners: [{ port: dimse, maxAssociations: 64 }] },
     hl7: { listeners: [{ name: 'orders', port: hl7 }] },
-    gate: { quietSeconds: 0.5 },
+    // Longer than a sender that was cut needs to come again, also where the machine is busy.
+    gate: { quietSeconds: 2 },
     delivery: { firstPauseSeconds: 0.1, maxPauseSeconds: 0.5 },
     log: { level: 'warn' },
     destinations,
