@@ -1,10 +1,11 @@
 import dicomParser from 'dicom-parser';
 import { MIMEType } from 'node:util';
 import { asPlumblineError, isUid, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
-import { inspectPart10 } from '../../dicom/index.ts';
-import type { Blobs } from '../../store/index.ts';
+import type { Inspector, SeenFile } from '../../dicom/index.ts';
+import type { Blobs, StagedBlob } from '../../store/index.ts';
 import type { Admission } from '../../studies/index.ts';
 import type { MultipartPart } from './multipart.ts';
+import type { Scratch } from './scratch.ts';
 
 /** One part of a request, on disk and understood, or refused. */
 export type Received =
@@ -16,28 +17,17 @@ export type Received =
       readonly error: PlumblineError;
     };
 
-/** Room for one part, in use until what it holds is in the file. */
-interface Place {
-  readonly bytes: Uint8Array;
-  used: Promise<unknown>;
-}
-
-/**
- * Two places that one request uses in turn for all of its parts, instead of new memory for each: while one is written
- * to the disk, the next part comes in. A file that fits is looked at before it is written; a larger one is read back.
- */
-export type Scratch = () => Place;
-
-export function createScratch(): Scratch {
-  const places = [1, 2].map((): Place => ({ bytes: Buffer.allocUnsafeSlow(8 << 20), used: Promise.resolve() }));
-  let turn = 0;
-  return () => places[turn++ % places.length]!;
+/** Where parts go. */
+export interface Intake {
+  readonly blobs: Blobs;
+  readonly inspector: Pick<Inspector, 'inspect'>;
+  readonly scratch: Scratch;
 }
 
 /**
  * Take one part: what is refused leaves nothing behind, what is admitted is on its way to the disk. Parts are taken
- * one at a time, so that a request never holds more than two files in memory, and small refused ones never reach the
- * disk. Resolves when the part has been read, `done` when its file is written and its digest known.
+ * one at a time, so that a request never holds more files in memory than its scratch has places, and small refused ones
+ * never reach the disk. Resolves when the part has been read, `done` when its file is written and its digest known.
  *
  * @param studyUid of the URL, if it names one; an instance of another study is refused
  * @throws PlumblineError what ends the whole request: multipart-invalid, body-too-large, sender-…; of this part by
@@ -46,56 +36,70 @@ export function createScratch(): Scratch {
 export async function receivePart(
   part: MultipartPart,
   studyUid: string | undefined,
-  blobs: Blobs,
-  scratch: Scratch,
+  { blobs, inspector, scratch }: Intake,
 ): Promise<{ readonly done: Promise<Received> }> {
   const unsupported = unsupportedPart(part);
   if (unsupported) return { done: Promise.resolve(refuse(unsupported)) };
-  const place = scratch();
+  const place = scratch.next();
   await place.used;
   const chunks = part.body[Symbol.asyncIterator]();
   const { held, beyond } = await hold(chunks, place.bytes);
-  const first = beyond ? undefined : inspect(held, studyUid, part.index);
-  if (first?.kind === 'refused') return { done: Promise.resolve(first) };
-  const done = keep({ held, beyond, chunks, first }, (file) => inspect(file, studyUid, part.index), blobs);
-  // Who waits for \`done\` is told of a failure; until then it must not pass for one that nobody looks after.
+  const look = (file: Uint8Array): Promise<Inspected> => inspect(inspector, file, studyUid, part.index);
+  const done = beyond ? keepLarge({ held, beyond, chunks }, look, blobs) : keep(held, look, blobs);
+  // Who waits for `done` is told of a failure; until then it must not pass for one that nobody looks after.
   done.catch(() => {});
   place.used = done;
   if (beyond) await done;
   return { done };
 }
 
-/** A part as far as it has been read. */
-interface Taken {
-  readonly held: Uint8Array;
-  /** First chunk that had no room; the rest is still to come. */
-  readonly beyond: Uint8Array | undefined;
-  readonly chunks: AsyncIterator<Uint8Array>;
-  /** What was seen of a file that had room. */
-  readonly first: Inspected | undefined;
+type Look = (file: Uint8Array) => Promise<Inspected>;
+
+async function keep(held: Uint8Array, look: Look, blobs: Blobs): Promise<Received> {
+  const seen = await look(held);
+  if (seen.kind === 'refused') return seen;
+  const blob = await blobs.stage({ hashed: true });
+  return orDiscarded(blob, async () => {
+    await blob.write(held);
+    return admission(seen, await blob.finish(seen.digest), blob);
+  });
 }
 
-async function keep(
-  { held, beyond, chunks, first }: Taken,
-  look: (file: Uint8Array) => Inspected,
-  blobs: Blobs,
-): Promise<Received> {
+/** A part of which only the beginning had room: `beyond` is the first chunk that had none, the rest is still to come. */
+interface Large {
+  readonly held: Uint8Array;
+  readonly beyond: Uint8Array;
+  readonly chunks: AsyncIterator<Uint8Array>;
+}
+
+async function keepLarge({ held, beyond, chunks }: Large, look: Look, blobs: Blobs): Promise<Received> {
   const blob = await blobs.stage();
-  try {
+  return orDiscarded(blob, async () => {
     await blob.write(held);
-    for (let chunk = beyond; chunk; chunk = await nextOf(chunks)) await blob.write(chunk);
-    const { digest, bytes } = await blob.finish();
-    const file = first ?? look(await blob.read(0, bytes));
-    if (file.kind === 'refused') {
-      await blob.discard();
-      return file;
-    }
-    const { attributes, identity } = file;
-    return { kind: 'admission', admission: { ref: { ...identity, digest, bytes }, attributes, blob } };
+    for (let chunk: Uint8Array | undefined = beyond; chunk; chunk = await nextOf(chunks)) await blob.write(chunk);
+    const written = await blob.finish();
+    const seen = await look(await blob.read(0, written.bytes));
+    if (seen.kind === 'readable') return admission(seen, written, blob);
+    await blob.discard();
+    return seen;
+  });
+}
+
+async function orDiscarded(blob: StagedBlob, work: () => Promise<Received>): Promise<Received> {
+  try {
+    return await work();
   } catch (thrown) {
     await blob.discard();
     throw thrown;
   }
+}
+
+function admission(
+  { identity, attributes }: Extract<Inspected, { kind: 'readable' }>,
+  { digest, bytes }: { readonly digest: string; readonly bytes: number },
+  blob: StagedBlob,
+): Received {
+  return { kind: 'admission', admission: { ref: { ...identity, digest, bytes }, attributes, blob } };
 }
 
 /** The beginning of a part, whole where it fits; else `beyond` is the first chunk that does not. */
@@ -118,22 +122,18 @@ async function nextOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | u
 }
 
 type Inspected =
-  | { readonly kind: 'readable'; readonly identity: Identity; readonly attributes: DicomJson }
+  | { readonly kind: 'readable'; readonly identity: Identity; readonly digest: string; readonly attributes: DicomJson }
   | Extract<Received, { kind: 'refused' }>;
 type Identity = Omit<InstanceRef, 'digest' | 'bytes'>;
 
-function inspect(file: Uint8Array, study: string | undefined, index: number): Inspected {
+async function inspect(
+  inspector: Pick<Inspector, 'inspect'>,
+  file: Uint8Array,
+  study: string | undefined,
+  index: number,
+): Promise<Inspected> {
   try {
-    const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(file, {
-      undecodable: 'mark',
-    });
-    if (study !== undefined && study !== studyUid) {
-      const message = `the instance is of study ${studyUid}, the URL names ${study}`;
-      const error = new PlumblineError('study-mismatch', message, { where: instanceUid });
-      return refuse(error, sopClass, instanceUid);
-    }
-    const identity = { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest };
-    return { kind: 'readable', identity, attributes };
+    return readable(await inspector.inspect(file), study);
   } catch (thrown) {
     // A defect of ours that one file brings to light (0110 processing failure) must not stop the others.
     const error = asPlumblineError(thrown);
@@ -141,6 +141,16 @@ function inspect(file: Uint8Array, study: string | undefined, index: number): In
     const named = namesOf(file);
     return refuse(said, named.sopClass, named.instanceUid);
   }
+}
+
+function readable(seen: SeenFile, study: string | undefined): Inspected {
+  const { attributes, digest, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = seen;
+  if (study !== undefined && study !== studyUid) {
+    const message = `the instance is of study ${studyUid}, the URL names ${study}`;
+    return refuse(new PlumblineError('study-mismatch', message, { where: instanceUid }), sopClass, instanceUid);
+  }
+  const identity = { studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest };
+  return { kind: 'readable', identity, digest, attributes };
 }
 
 function refuse(

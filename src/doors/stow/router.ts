@@ -1,13 +1,15 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import { asPlumblineError, checkpoint, isUid, PlumblineError, type DicomJson, type Log } from '../../base/index.ts';
 import { swallow } from '../../access/index.ts';
+import { look, type Inspector } from '../../dicom/index.ts';
 import type { Blobs } from '../../store/index.ts';
 import type { Admitted, Studies } from '../../studies/index.ts';
 import { statusOf, storeResponse, type Outcome } from './answer.ts';
 import { checkAnnounced, requestBody, type IntakeLimits } from './intake.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { nativeXml } from './native-xml.ts';
-import { createScratch, essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';
+import { essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';
+import { createScratches, type Scratch } from './scratch.ts';
 
 /** Bounds of the door; the names are those of `stow` in plumbline.yaml. */
 export interface StowLimits {
@@ -23,6 +25,8 @@ export interface StowLimits {
 export interface StowOptions {
   readonly studies: Pick<Studies, 'admit'>;
   readonly blobs: Blobs;
+  /** Looks at parts in threads of its own; without one the thread that receives does. */
+  readonly inspector?: Pick<Inspector, 'inspect'>;
   readonly log: Log;
   readonly limits: StowLimits;
   /** Free bytes below which nothing is taken. */
@@ -48,23 +52,28 @@ export interface StowOptions {
  */
 export function stowRouter(options: StowOptions): Router {
   const router = express.Router();
-  const state = { running: 0 };
+  const state: State = { running: 0, scratches: createScratches() };
   const handle: RequestHandler = (req, res) => answer(req, res, options, state);
   router.post('/studies', handle);
   router.post('/studies/:study', handle);
   return router;
 }
 
+interface State {
+  running: number;
+  readonly scratches: () => Scratch;
+}
+
 const batchSize = 1000;
 
-async function answer(req: Request, res: Response, options: StowOptions, state: { running: number }): Promise<void> {
+async function answer(req: Request, res: Response, options: StowOptions, state: State): Promise<void> {
   const began = performance.now();
   state.running++;
   try {
     const write = responseWriter(req);
     await checkCapacity(req, options, state.running);
     const expected = expectedCount(req);
-    const outcomes = await store(req, options);
+    const outcomes = await store(req, options, state.scratches());
     if (expected !== undefined) await tellExpected(outcomes, expected, options);
     const status = statusOf(outcomes);
     log(options.log, outcomes, status, began);
@@ -108,17 +117,16 @@ async function checkCapacity(req: Request, options: StowOptions, running: number
     throw new PlumblineError('disk-full', 'free space would fall under the reserve');
 }
 
-async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
-  const { blobs, limits } = options;
+async function store(req: Request, options: StowOptions, scratch: Scratch): Promise<Outcome[]> {
+  const { blobs, limits, inspector = here } = options;
   const study = studyOfUrl(req);
   const body = requestBody(req, intakeLimits(limits));
   const parts = readMultipart(body, requestBoundary(req), multipartLimits(limits));
   const outcomes: Outcome[] = [];
-  const scratch = createScratch();
   let waiting: Promise<Received>[] = [];
   try {
     for await (const part of parts) {
-      waiting.push((await receivePart(part, study, blobs, scratch)).done);
+      waiting.push((await receivePart(part, study, { blobs, inspector, scratch })).done);
       if (waiting.length < batchSize) continue;
       outcomes.push(...(await admit(await Promise.all(waiting), req, options)));
       waiting = [];
@@ -131,10 +139,14 @@ async function store(req: Request, options: StowOptions): Promise<Outcome[]> {
     throw thrown;
   } finally {
     await body.return?.();
+    scratch.giveBack();
   }
   if (outcomes.length === 0) throw new PlumblineError('multipart-invalid', 'the request holds no part');
   return outcomes;
 }
+
+/** Without threads. */
+const here: Pick<Inspector, 'inspect'> = { inspect: async (file) => look(file) };
 
 /** One transaction; outcomes in the order of the parts. */
 async function admit(received: readonly Received[], req: Request, options: StowOptions): Promise<Outcome[]> {
