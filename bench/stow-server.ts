@@ -3,6 +3,7 @@ import express from 'express';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { silentLog, systemClock } from '../src/base/index.ts';
+import { createInspector } from '../src/dicom/index.ts';
 import { stowRouter } from '../src/doors/stow/index.ts';
 import { openBlobs, openDatabase } from '../src/store/index.ts';
 import { openStudies } from '../src/studies/index.ts';
@@ -21,5 +22,8 @@ const limits = {
   maxRequests: 16,
 };
 const app = express();
-app.use('/dicom-web', stowRouter({ studies, blobs, log: silentLog, limits, reserveBytes: 1 << 29 }));
+app.use(
+  '/dicom-web',
+  stowRouter({ studies, blobs, inspector: createInspector(), log: silentLog, limits, reserveBytes: 1 << 29 }),
+);
 const server = app.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port));

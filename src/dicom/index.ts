@@ -2,7 +2,8 @@
 // It never decodes pixels and knows nothing of studies, models or reports.
 // Main type: DicomJson (in base).
 export { attributesOf, inspectPart10, type InspectedFile, type InspectOptions, type PixelLocation } from './inspect.ts';
-export { createInspector, look, type Inspector, type SeenFile } from './inspector.ts';
+export { createInspector, type Inspector } from './inspector.ts';
+export { look, type SeenFile } from './look.ts';
 export { readFrames, type EncodedFrames } from './frames.ts';
 export {
   bytesOf,

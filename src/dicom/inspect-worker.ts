@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { asPlumblineError, type ErrorCode } from '../base/index.ts';
-import { look, type SeenFile } from './inspector.ts';
+import { look, type SeenFile } from './look.ts';
 
 export interface InspectOrder {
   readonly number: number;

@@ -1,14 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { PlumblineError, sha256 } from '../base/index.ts';
-import { inspectPart10, type InspectedFile } from './inspect.ts';
+import { PlumblineError } from '../base/index.ts';
 import type { InspectAnswer, InspectOrder } from './inspect-worker.ts';
-
-/** What a door needs to know of a file: its names, its attributes and both digests. */
-export type SeenFile = Omit<InspectedFile, 'pixel' | 'undecodable'> & {
-  /** SHA-256 (hex) of the whole file. */
-  readonly digest: string;
-};
+import { look, type SeenFile } from './look.ts';
 
 /** Looks at files and hashes them, in threads of its own where that is worth the way there. */
 export interface Inspector {
@@ -48,12 +42,6 @@ export function createInspector(threads = mostThreads): Inspector {
   };
 }
 
-/** In this thread. @throws PlumblineError as `inspectPart10` */
-export function look(file: Uint8Array): SeenFile {
-  const { pixel: _pixel, undecodable: _undecodable, ...seen } = inspectPart10(file, { undecodable: 'mark' });
-  return { ...seen, digest: sha256(file) };
-}
-
 interface Thread {
   readonly waiting: number;
   ask(file: Uint8Array): Promise<SeenFile>;
@@ -77,7 +65,13 @@ function startThread(ended: () => void): Thread {
   const gone = (why: string): void => {
     ended();
     for (const n of [...asked.keys()])
-      answer({ number: n, code: 'internal', message: `the thread that looks at files ${why}`, where: undefined, cause: undefined });
+      answer({
+        number: n,
+        code: 'internal',
+        message: `the thread that looks at files ${why}`,
+        where: undefined,
+        cause: undefined,
+      });
   };
   let failure: Error | undefined;
   worker.on('error', (error) => (failure = error));

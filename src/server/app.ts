@@ -35,7 +35,7 @@ export function makeApp(rooms: Rooms, guard: Guard, log: Log): Express {
 
 /** All routers. Each of their routes has its line in `routeRules`. */
 export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>, log: Log): Mount[] {
-  const { config, studies, blobs, work, reading } = rooms;
+  const { config, studies, blobs, inspector, work, reading } = rooms;
   let waiting = 0;
   const recount = async (): Promise<number> => {
     const counts = await work.counts();
@@ -49,6 +49,7 @@ export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>
   const stow = stowRouter({
     studies,
     blobs,
+    inspector,
     log,
     limits: config.stow,
     reserveBytes: config.store.reserveBytes,

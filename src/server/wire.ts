@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAuditLog, type AuditLog } from '../audit/index.ts';
 import { asPlumblineError, PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
+import { createInspector, type Inspector } from '../dicom/index.ts';
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
 import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
@@ -28,6 +29,8 @@ export interface Rooms {
   readonly reading: Reading;
   /** Who reads; what is written tells the audit itself. */
   readonly audit: AuditLog;
+  /** Looks at files that arrive. */
+  readonly inspector: Inspector;
   /** Start gate, workers and lanes. */
   start(): void;
   /** Take nothing new, let work in hand end (or give it back with `abort`), close everything. */
@@ -46,6 +49,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
   const reading = openReading(config, { tempDir });
   const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
   const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
+  const inspector = createInspector();
   const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading });
   const audit = openAuditLog({ db, clock, log });
   let workers: Workers | undefined;
@@ -58,6 +62,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
     delivery,
     reading,
     audit,
+    inspector,
     start: () => {
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
@@ -70,6 +75,7 @@ export async function openRooms(config: Config, log: Log, clock: Clock = systemC
       await workers?.stop(options);
       await delivery.stop();
       await reading.close();
+      await inspector.close();
       await blobs.close();
       await audit.stop().catch((e: unknown) => log.error('audit events lost', { code: asPlumblineError(e).code }));
       await db.close();

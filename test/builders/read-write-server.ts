@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog, systemClock } from '../../src/base/index.ts';
 import { stowRouter, type StowLimits, type StowOptions } from '../../src/doors/stow/index.ts';
-import { openBlobs, openDatabase, type FileBlobs } from '../../src/store/index.ts';
+import { openBlobs, openDatabase, type FileBlobs, type SqliteDatabase } from '../../src/store/index.ts';
 import { openStudies, type Studies } from '../../src/studies/index.ts';
 import {
   cors,
@@ -32,6 +32,7 @@ export interface TestServer {
   /** `<url>/dicom-web` */
   readonly dicomweb: string;
   readonly studies: Studies;
+  readonly db: SqliteDatabase;
   readonly blobs: FileBlobs;
   readonly folder: string;
   close(): Promise<void>;
@@ -69,6 +70,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     url,
     dicomweb: `${url}/dicom-web`,
     studies,
+    db,
     blobs,
     folder,
     async close() {
