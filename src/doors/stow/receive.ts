@@ -58,10 +58,10 @@ type Look = (file: Uint8Array) => Promise<Inspected>;
 async function keep(held: Uint8Array, look: Look, blobs: Blobs): Promise<Received> {
   const seen = await look(held);
   if (seen.kind === 'refused') return seen;
-  const blob = await blobs.stage();
+  const blob = await blobs.stage({ hashed: true });
   return orDiscarded(blob, async () => {
     await blob.write(held);
-    return admission(seen, await blob.finish(), blob);
+    return admission(seen, await blob.finish(seen.digest), blob);
   });
 }
 
