@@ -4,19 +4,26 @@ import { fold, foldName } from './names.ts';
 
 /** A match on one attribute, in SQL where a column holds it, else as a test of the summary (PS3.4 C.2.2.2). */
 export type Match =
-  | { readonly kind: 'sql'; readonly text: string; readonly params: readonly SqlValue[] }
+  | {
+      readonly kind: 'sql';
+      /** Over `k`: a row of search_keys or of instances, which have these columns in common. */
+      readonly text: string;
+      readonly params: readonly SqlValue[];
+      /** An index leads to what matches. */
+      readonly indexed: boolean;
+    }
   | { readonly kind: 'summary'; readonly test: (summary: DicomJson) => boolean };
 
 const uidColumns: Readonly<Record<string, string>> = {
-  '0020000D': 'i.study_uid',
-  '0020000E': 'i.series_uid',
-  '00080018': 'i.instance_uid',
-  '00080016': 'i.sop_class',
+  '0020000D': 'k.study_uid',
+  '0020000E': 'k.series_uid',
+  '00080018': 'k.instance_uid',
+  '00080016': 'k.sop_class',
 };
 const textColumns: Readonly<Record<string, string>> = {
-  '00100020': 'i.patient_id',
-  '00080050': 'i.accession',
-  '00080060': 'i.modality',
+  '00100020': 'k.patient_id',
+  '00080050': 'k.accession',
+  '00080060': 'k.modality',
 };
 
 /**
@@ -29,7 +36,7 @@ export function matchOf(tag: string, value: string): Match | undefined {
   const uids = uidColumns[tag];
   if (uids) return oneOf(uids, listOf(value));
   if (textColumns[tag]) return like(textColumns[tag], value);
-  if (tag === '00080020') return dateRange('i.study_date', tag, value);
+  if (tag === '00080020') return dateRange('k.study_date', tag, value);
   if (tag === '00100010') return nameMatch(value);
   // Modalities in Study and SOP Classes in Study: of any instance of the study.
   if (tag === '00080061') return anyInStudy(like('s.modality', value));
@@ -37,7 +44,7 @@ export function matchOf(tag: string, value: string): Match | undefined {
   return { kind: 'summary', test: (summary) => elementMatches(summary[tag], tag, value) };
 }
 
-type SqlMatch = Extract<Match, { kind: 'sql' }>;
+export type SqlMatch = Extract<Match, { kind: 'sql' }>;
 
 /** UID lists: `\` in DIMSE, `,` in QIDO-RS. */
 function listOf(value: string): string[] {
@@ -48,12 +55,14 @@ function listOf(value: string): string[] {
 }
 
 function oneOf(column: string, values: readonly string[]): SqlMatch {
-  return { kind: 'sql', text: `${column} IN (${values.map(() => '?').join(', ')})`, params: values };
+  const text = `${column} IN (${values.map(() => '?').join(', ')})`;
+  return { kind: 'sql', text, params: values, indexed: column !== 'k.sop_class' };
 }
 
 function like(column: string, value: string): SqlMatch {
-  if (!/[*?]/.test(value)) return { kind: 'sql', text: `${column} = ?`, params: [value.trim()] };
-  return { kind: 'sql', text: `${column} LIKE ? ESCAPE '\\'`, params: [likePattern(value)] };
+  const indexed = column === 'k.patient_id' || column === 'k.accession';
+  if (!/[*?]/.test(value)) return { kind: 'sql', text: `${column} = ?`, params: [value.trim()], indexed };
+  return { kind: 'sql', text: `${column} LIKE ? ESCAPE '\\'`, params: [likePattern(value)], indexed: false };
 }
 
 function likePattern(value: string): string {
@@ -65,29 +74,40 @@ function likePattern(value: string): string {
 
 /** The name or one of its groups; a value with `=` names several groups and all must match. */
 function nameMatch(value: string): SqlMatch {
-  const groups = ['i.name_alphabetic', 'i.name_ideographic', 'i.name_phonetic'];
+  const groups = ['k.name_alphabetic', 'k.name_ideographic', 'k.name_phonetic'];
   const wanted = Object.values(foldName(value)) as string[];
   if (!value.includes('=')) {
     const each = groups.map((g) => like(g, fold(value)));
-    return { kind: 'sql', text: `(${each.map((e) => e.text).join(' OR ')})`, params: each.flatMap((e) => e.params) };
+    return {
+      kind: 'sql',
+      text: `(${each.map((e) => e.text).join(' OR ')})`,
+      params: each.flatMap((e) => e.params),
+      indexed: false,
+    };
   }
   const each = groups.flatMap((g, i) => (wanted[i] ? [like(g, wanted[i])] : []));
-  if (each.length === 0) return { kind: 'sql', text: '1 = 1', params: [] };
-  return { kind: 'sql', text: each.map((e) => e.text).join(' AND '), params: each.flatMap((e) => e.params) };
+  if (each.length === 0) return { kind: 'sql', text: '1 = 1', params: [], indexed: false };
+  return {
+    kind: 'sql',
+    text: each.map((e) => e.text).join(' AND '),
+    params: each.flatMap((e) => e.params),
+    indexed: false,
+  };
 }
 
 function anyInStudy(match: SqlMatch): SqlMatch {
   return {
     kind: 'sql',
-    text: `EXISTS (SELECT 1 FROM instances s WHERE s.study_uid = i.study_uid AND ${match.text})`,
+    text: `EXISTS (SELECT 1 FROM search_keys s WHERE s.study_uid = k.study_uid AND ${match.text})`,
     params: match.params,
+    indexed: false,
   };
 }
 
 function dateRange(column: string, tag: string, value: string): SqlMatch {
   const [from, to] = rangeOf(tag, value, /^\d{8}$/);
   const text = [`${column} <> ''`, ...(from ? [`${column} >= ?`] : []), ...(to ? [`${column} <= ?`] : [])];
-  return { kind: 'sql', text: text.join(' AND '), params: [from, to].filter(Boolean) };
+  return { kind: 'sql', text: text.join(' AND '), params: [from, to].filter(Boolean), indexed: true };
 }
 
 /** `a-b`, `a-`, `-b`, or one value. @returns both ends, '' where open */

@@ -23,7 +23,7 @@ const columns = `i.instance_uid, i.study_uid, i.series_uid, i.sop_class, i.trans
   i.bytes, i.origin, i.sender, i.received_at, i.summary`;
 
 /** SQL has a limit on parameters; longer lists are asked for in parts. */
-const listLength = 500;
+export const listLength = 500;
 
 /** Insert one instance; the first with its UID stays. @returns whether it is new */
 export async function insertInstance(

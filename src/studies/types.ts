@@ -68,7 +68,7 @@ export interface Studies {
   instances(studyUid: string, seriesUid?: string): Promise<StoredInstance[]>;
   instance(instanceUid: string): Promise<StoredInstance | undefined>;
   /** QIDO-RS matching over summaries. `match` maps 8-digit tags to the query values (wild cards, ranges and lists as in PS3.4 C.2.2.2). */
-  search(level: 'study' | 'series' | 'instance', query: SearchQuery): Promise<StoredInstance[][]>;
+  search(level: 'study' | 'series' | 'instance', query: SearchQuery): Promise<Found[]>;
   /** Freeze what was received so far. @throws PlumblineError not-found where nothing was */
   snapshot(studyUid: string): Promise<StudySnapshot>;
   /** A list that was frozen before. @throws PlumblineError not-found */
@@ -123,6 +123,16 @@ export interface StudyGate {
   /** Look by itself from now on, whenever something is due. */
   start(): void;
   stop(): Promise<void>;
+}
+
+/** A study, series or instance that was found, and how much it holds. */
+export interface Found {
+  /** Stands for the study or series. */
+  readonly first: StoredInstance;
+  readonly series: number;
+  readonly instances: number;
+  /** Of a study or series, sorted. */
+  readonly modalities: readonly string[];
 }
 
 export interface SearchQuery {

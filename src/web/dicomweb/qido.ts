@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { PlumblineError, type DicomElement, type DicomJson } from '../../base/index.ts';
-import { isKeyword, tagOf, text, vrOfTag } from '../../dicom/index.ts';
-import type { StoredInstance, Studies } from '../../studies/index.ts';
+import { isKeyword, tagOf, vrOfTag } from '../../dicom/index.ts';
+import type { Found, StoredInstance, Studies } from '../../studies/index.ts';
 
 export type Level = 'study' | 'series' | 'instance';
 
@@ -40,7 +40,7 @@ export async function searchAnswer(
     );
   }
   const levels = levelsOf(level, scope);
-  const rows = found.slice(0, limit).map((group) => row(group, level, levels, query, root));
+  const rows = found.slice(0, limit).map((one) => row(one, level, levels, query, root));
   if (rows.length === 0) return void res.status(204).end();
   res.type('application/dicom+json').send(Buffer.from(JSON.stringify(rows)));
 }
@@ -147,14 +147,8 @@ function levelsOf(
 }
 
 /** One result: always the UIDs of the levels above, so that a Retrieve URL can be made of it. */
-function row(
-  group: readonly StoredInstance[],
-  level: Level,
-  levels: readonly Level[],
-  query: Query,
-  root: string,
-): DicomJson {
-  const first = group[0]!;
+function row(found: Found, level: Level, levels: readonly Level[], query: Query, root: string): DicomJson {
+  const { first } = found;
   const wanted = new Set(levels.flatMap((l) => attributes[l]).map(tagOf));
   const given = new Map<string, DicomElement>();
   for (const tag of wanted) given.set(tag, { vr: vrOfTag(tag) ?? 'UN' });
@@ -169,8 +163,8 @@ function row(
     ...element('RetrieveURL', retrieveUrl(first, level, root)),
     ...element('InstanceAvailability', 'ONLINE'),
     ...element('SpecificCharacterSet', 'ISO_IR 192'), // JSON is UTF-8 (PS3.18 F.2)
-    ...(level === 'study' && studyCounts(group)),
-    ...(level === 'series' && element('NumberOfSeriesRelatedInstances', group.length)),
+    ...(level === 'study' && studyCounts(found)),
+    ...(level === 'series' && element('NumberOfSeriesRelatedInstances', found.instances)),
   };
   const all = { ...Object.fromEntries(given), ...own };
   return Object.fromEntries(
@@ -180,12 +174,11 @@ function row(
   );
 }
 
-function studyCounts(group: readonly StoredInstance[]): DicomJson {
-  const modalities = [...new Set(group.map((i) => text(i.summary, 'Modality')).filter((m) => m !== ''))].sort();
+function studyCounts({ modalities, series, instances }: Found): DicomJson {
   return {
     ...element('ModalitiesInStudy', ...modalities),
-    ...element('NumberOfStudyRelatedSeries', new Set(group.map((i) => i.ref.seriesUid)).size),
-    ...element('NumberOfStudyRelatedInstances', group.length),
+    ...element('NumberOfStudyRelatedSeries', series),
+    ...element('NumberOfStudyRelatedInstances', instances),
   };
 }
 

@@ -82,7 +82,7 @@ async function listed(studies: Studies, drafts: DraftFiles, offset: number): Pro
     rows.map(async (row) => {
       // What came in says what the study is; our own SEG and SR, a few, stand among it.
       const some = await studies.search('instance', { studyUid: row.studyUid, match: [], limit: 20, offset: 0 });
-      const sample = some.flat().find((i) => i.origin === 'received') ?? some[0]?.[0];
+      const sample = (some.find((i) => i.first.origin === 'received') ?? some[0])?.first;
       return { row, sample, drafts: await drafts.list(10, row.studyUid) };
     }),
   );

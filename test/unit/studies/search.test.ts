@@ -52,13 +52,15 @@ afterAll(() => t.remove());
 const studies = async (match: Record<string, string>, page = { limit: 100, offset: 0 }): Promise<string[]> => {
   const query = { match: Object.entries(match).map(([tag, value]) => ({ tag, value })), ...page };
   const found = await t.studies.search('study', query);
-  return found.map((group) => group[0]!.ref.studyUid.slice(5));
+  return found.map(({ first }) => first.ref.studyUid.slice(5));
 };
 
 describe('a search for studies', () => {
-  it('gives all of them with all their instances, newest first, where nothing is asked', async () => {
+  it('gives all of them with the number of their instances, newest first, where nothing is asked', async () => {
     const found = await t.studies.search('study', { match: [], limit: 100, offset: 0 });
-    expect(found.map((g) => g.length)).toEqual([1, 2, 4]);
+    expect(found.map((f) => f.instances)).toEqual([1, 2, 4]);
+    expect(found.map((f) => f.series)).toEqual([1, 1, 2]);
+    expect(found.map((f) => f.modalities)).toEqual([['CT'], ['MR'], ['CT', 'SR']]);
     expect(await studies({ '00100010': '', '00100020': '*' })).toEqual(['3', '2', '1']);
   });
 
@@ -118,7 +120,7 @@ describe('a search for studies', () => {
 describe('a search below the study', () => {
   it('gives series, inside one study or everywhere', async () => {
     const within = await t.studies.search('series', { studyUid: uid('1'), match: [], limit: 10, offset: 0 });
-    expect(within.map((g) => [g[0]!.ref.seriesUid, g.length])).toEqual([
+    expect(within.map((f) => [f.first.ref.seriesUid, f.instances])).toEqual([
       [uid('1', '1'), 3],
       [uid('1', '2'), 1],
     ]);
@@ -129,7 +131,7 @@ describe('a search below the study', () => {
   it('gives instances, of one series', async () => {
     const query = { studyUid: uid('1'), seriesUid: uid('1', '1'), match: [], limit: 2, offset: 1 };
     const found = await t.studies.search('instance', query);
-    expect(found.map((g) => g.map((i) => i.ref.instanceUid))).toEqual([[uid('1', '1', '2')], [uid('1', '1', '3')]]);
+    expect(found.map((f) => f.first.ref.instanceUid)).toEqual([uid('1', '1', '2'), uid('1', '1', '3')]);
   });
 });
 
