@@ -402,6 +402,11 @@ export const catalogue = {
     cause: 'A person has already signed or changed the report at the destination.',
     remedy: 'Nothing is sent; the draft stays here.',
   },
+  'peer-edited': {
+    class: 'hold',
+    cause: 'Somebody has changed at the FHIR server what was written there as a preliminary result.',
+    remedy: 'Look at both versions. To send ours all the same, delete that resource there and retry the delivery.',
+  },
   'patient-unknown': {
     class: 'hold',
     cause: 'The FHIR server does not know the patient, or knows several.',

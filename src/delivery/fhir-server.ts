@@ -34,6 +34,8 @@ export interface Written {
   /** `Type/id`; undefined where the server did not say. */
   readonly reference: string | undefined;
   readonly existed: boolean;
+  /** Under which the server keeps it now, where it said so. */
+  readonly version: string | undefined;
 }
 
 /** A FHIR server, one request a call. Every call throws PlumblineError; a refusal is a `PeerRefusal` with its status. */
@@ -129,6 +131,7 @@ async function writeOne(client: Client, call: Call, { resource, request }: Entry
   return {
     reference: hasId ? `${resourceType}/${answer.id}` : located(response?.headers.get('location')),
     existed: !isUpdate && response?.status === 200,
+    version: answer.meta?.versionId ?? versionIn(response?.headers.get('etag'), response?.headers.get('location')),
   };
 }
 
@@ -140,7 +143,12 @@ interface CallOptions {
 }
 
 interface AnswerEntry {
-  readonly response?: { readonly status?: string; readonly location?: string; readonly outcome?: unknown };
+  readonly response?: {
+    readonly status?: string;
+    readonly location?: string;
+    readonly etag?: string;
+    readonly outcome?: unknown;
+  };
 }
 
 /** A server that takes the entries one by one may answer 200 as a whole and failures in its entries. */
@@ -153,9 +161,10 @@ function written(peer: Peer, sent: readonly Entry[], answer: Json): Written[] {
   // What will fail again comes first: there is no use in trying the others again beside it.
   const worst = failed.find(({ code }) => !mayPass(code)) ?? failed[0];
   if (worst) throw refused(peer, worst.code || 502, outcomeText(worst.outcome));
-  return answers.map(({ code, location }, i) => ({
+  return answers.map(({ code, location, etag }, i) => ({
     reference: located(location),
     existed: sent[i]!.request.method === 'POST' && code === 200,
+    version: versionIn(etag, location),
   }));
 }
 
@@ -164,6 +173,11 @@ const mayPass = (status: number): boolean => status >= 500 || [408, 409, 412, 42
 /** `Type/id` of a Location, absolute or relative, with or without version. */
 function located(location: string | null | undefined): string | undefined {
   return /([A-Z][A-Za-z]+\/[A-Za-z0-9.-]+)(\/_history\/[^/]+)?$/.exec(location ?? '')?.[1];
+}
+
+/** The version of an ETag, `W/"3"`, or of a Location that ends with it. */
+function versionIn(etag: string | null | undefined, location: string | null | undefined): string | undefined {
+  return /"(.+)"/.exec(etag ?? '')?.[1] ?? /\/_history\/([^/]+)$/.exec(location ?? '')?.[1];
 }
 
 /** A search parameter of type token; `\`, `,`, `$` and `|` in a value are escaped (FHIR search, "Escaping Search Parameters"). */

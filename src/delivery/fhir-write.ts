@@ -3,6 +3,7 @@ import { PlumblineError } from '../base/index.ts';
 import { differences, typeAndId } from './fhir-compare.ts';
 import type { Entry, FhirServer, Json, Resource, Token, Written } from './fhir-server.ts';
 import { PeerRefusal } from './http.ts';
+import type { Ledger } from './types.ts';
 
 /** `Type/id` at the server, by fullUrl of the entry. */
 type Places = Map<string, string>;
@@ -12,22 +13,25 @@ type Places = Map<string, string>;
  * is left alone, what differs is updated with If-Match, the rest is created with If-None-Exist; then all that was
  * written is read back and compared, since servers drop what they do not know. What others change in between (409,
  * 412, or a conditional create that finds one) is looked at again, five times at most.
+ * What was not changed by us since we wrote it is not ours to change: the ledger knows the versions that we left there.
  * @param patient `Patient/id`: nothing that belongs to another patient is touched
- * @throws PlumblineError `superseded` where a person has signed, `read-back-differs`, `patient-unknown`, `peer-…`
+ * @throws PlumblineError `superseded` where a person has signed, `peer-edited` where somebody has changed what we wrote,
+ * `read-back-differs`, `patient-unknown`, `peer-…`
  */
 export async function bring(
   server: FhirServer,
   entries: readonly Entry[],
   patient: string,
   signal: AbortSignal,
+  ledger?: Ledger,
 ): Promise<void> {
   const places: Places = new Map();
   for (let round = 1; ; round++) {
     try {
-      const writes = await plan(server, entries, places, patient);
+      const writes = await plan(server, entries, places, patient, ledger);
       if (writes.length === 0) return;
-      const written = await write(server, writes, places);
-      if (!written.some((w) => w.existed)) return await readBack(server, writes, places);
+      const written = await write(server, writes, places, ledger);
+      if (!written.some((w) => w.existed)) return await readBack(server, writes, places, ledger);
       if (round === 5) throw contested(server);
     } catch (thrown) {
       if (!isConflict(thrown) || round === 5) throw thrown;
@@ -47,7 +51,13 @@ function contested({ peer }: FhirServer): PlumblineError {
 
 // — what has to be written —
 
-async function plan(server: FhirServer, entries: readonly Entry[], places: Places, patient: string): Promise<Entry[]> {
+async function plan(
+  server: FhirServer,
+  entries: readonly Entry[],
+  places: Places,
+  patient: string,
+  ledger: Ledger | undefined,
+): Promise<Entry[]> {
   const there = new Map<Entry, Resource>();
   for (const entry of entries) {
     const found = await find(server, entry, entries, places);
@@ -60,12 +70,43 @@ async function plan(server: FhirServer, entries: readonly Entry[], places: Place
     there.set(entry, found);
     places.set(entry.fullUrl, `${found.resourceType}/${found.id}`);
   }
-  return entries.flatMap((entry) => {
+  const writes: Entry[] = [];
+  for (const entry of entries) {
     const found = there.get(entry);
-    if (found === undefined) return [entry];
-    if (kept.has(found.resourceType) || differences(withLinks(entry.resource, places), found).length === 0) return [];
-    return [updateOf(entry, found)];
-  });
+    if (found === undefined) {
+      writes.push(entry);
+      continue;
+    }
+    if (kept.has(found.resourceType)) continue;
+    if (differences(withLinks(entry.resource, places), found).length === 0) {
+      // Written before the program ended, and not noted any more.
+      if (ledger && !(await ledger.versionOf(placeOf(found))))
+        await note(ledger, placeOf(found), found.meta?.versionId);
+      continue;
+    }
+    if (ledger && ours.has(found.resourceType)) await refuseEdited(server, found, ledger);
+    writes.push(updateOf(entry, found));
+  }
+  return writes;
+}
+
+const placeOf = ({ resourceType, id }: Resource): string => `${resourceType}/${id}`;
+
+/** Where the server does not say which version it made, '' stands for it until it is read back. */
+async function note(ledger: Ledger | undefined, place: string | undefined, version: string | undefined): Promise<void> {
+  if (place !== undefined) await ledger?.wrote(place, version ?? '');
+}
+
+/** What differs from what is sent, under another version than the one we left, was changed by somebody else. */
+async function refuseEdited({ peer }: FhirServer, there: Resource, ledger: Ledger): Promise<void> {
+  const now = there.meta?.versionId;
+  const left = await ledger.versionOf(placeOf(there));
+  if (now === undefined || now === left) return;
+  throw new PlumblineError(
+    'peer-edited',
+    `${peer.name} holds ${placeOf(there)} in version ${now}, ${!left ? 'of which no write of ours is known' : `we left version ${left}`}`,
+    { where: peer.name },
+  );
 }
 
 /** Never changed once it is there: an ImagingStudy belongs to the archive, a Provenance says who wrote what and when. */
@@ -171,15 +212,24 @@ function refuseOtherPatient({ peer }: FhirServer, there: Resource, patient: stri
 
 // — writing —
 
-async function write(server: FhirServer, writes: readonly Entry[], places: Places): Promise<Written[]> {
-  if (server.memory.refusesTransactions) return writeSingly(server, writes, places);
+async function write(
+  server: FhirServer,
+  writes: readonly Entry[],
+  places: Places,
+  ledger: Ledger | undefined,
+): Promise<Written[]> {
+  if (server.memory.refusesTransactions) return writeSingly(server, writes, places, ledger);
   try {
     const written = await server.transaction(writes.map((w) => ({ ...w, resource: withLinks(w.resource, places) })));
-    written.forEach(({ reference }, i) => reference !== undefined && places.set(writes[i]!.fullUrl, reference));
+    for (const [i, { reference, existed, version }] of written.entries()) {
+      if (reference === undefined) continue;
+      places.set(writes[i]!.fullUrl, reference);
+      if (!existed) await note(ledger, reference, version);
+    }
     return written;
   } catch (thrown) {
     if (thrown instanceof PeerRefusal && (await isOfTransaction(server, thrown)))
-      return writeSingly(server, writes, places);
+      return writeSingly(server, writes, places, ledger);
     throw thrown;
   }
 }
@@ -188,13 +238,19 @@ async function write(server: FhirServer, writes: readonly Entry[], places: Place
  * One request each, in an order in which every link leads to something that is there; the report comes after all that it
  * names, so that nobody reads half of it.
  */
-async function writeSingly(server: FhirServer, writes: readonly Entry[], places: Places): Promise<Written[]> {
+async function writeSingly(
+  server: FhirServer,
+  writes: readonly Entry[],
+  places: Places,
+  ledger: Ledger | undefined,
+): Promise<Written[]> {
   const written: Written[] = [];
   for (const entry of writes.toSorted((a, b) => rank(a) - rank(b))) {
     const answer = await writeOne(server, { ...entry, resource: withLinks(entry.resource, places) });
     const found = answer.reference === undefined ? await find(server, entry, writes, places) : undefined;
     const reference = answer.reference ?? (found && `${found.resourceType}/${found.id}`);
     if (reference !== undefined) places.set(entry.fullUrl, reference);
+    if (!answer.existed) await note(ledger, answer.reference, answer.version);
     written.push(answer);
   }
   return written;
@@ -254,14 +310,24 @@ function withLinks(resource: Resource, places: ReadonlyMap<string, string>): Res
 
 // — reading back —
 
-async function readBack(server: FhirServer, writes: readonly Entry[], places: Places): Promise<void> {
+async function readBack(
+  server: FhirServer,
+  writes: readonly Entry[],
+  places: Places,
+  ledger: Ledger | undefined,
+): Promise<void> {
   for (const entry of writes) {
     const there = await find(server, entry, writes, places);
     const place =
       places.get(entry.fullUrl) ?? (there?.id !== undefined ? `${there.resourceType}/${there.id}` : undefined);
     if (place !== undefined) places.set(entry.fullUrl, place);
     const lost = there === undefined ? ['all of it'] : differences(withLinks(entry.resource, places), there);
-    if (lost.length === 0) continue;
+    if (lost.length === 0) {
+      // Not every server says with its answer which version it made.
+      if (ledger && place !== undefined && !(await ledger.versionOf(place)))
+        await note(ledger, place, there?.meta?.versionId);
+      continue;
+    }
     throw new PlumblineError(
       'read-back-differs',
       `${server.peer.name} did not keep of ${entry.resource.resourceType}: ${lost.slice(0, 6).join(', ')}`,

@@ -20,7 +20,7 @@ export function fhirDestination(
   return {
     name: peer.name,
     kind: 'fhir',
-    deliver: async (content, signal) => {
+    deliver: async (content, signal, ledger) => {
       const made = await (options.version === 'R5' ? content.fhirR5() : content.fhirR4());
       const named = patientOf(made);
       const hide = identifying(content.patientId, named?.value, displayOf(made));
@@ -28,7 +28,7 @@ export function fhirDestination(
       const identifier = named?.value === undefined ? { value: content.patientId } : named;
       const patient = await findPatient(server, { ...identifier, ...system(options.patientSystem) });
       const entries = withPatient(made, patient).entry as unknown as readonly Entry[];
-      await bring(server, withLabel(entries, options.aiLabel ?? 'AIAST'), patient, signal);
+      await bring(server, withLabel(entries, options.aiLabel ?? 'AIAST'), patient, signal, ledger);
     },
     check: async (signal) => {
       const said = String((await connectFhir(peer, signal).statement())['fhirVersion'] ?? 'no version');

@@ -2,7 +2,7 @@ import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log, typ
 import type { Database } from '../store/index.ts';
 import { longestAskedMs, pauseMs } from './backoff.ts';
 import { PeerRefusal } from './http.ts';
-import type { DeliverContent, DeliveryRow, Destination } from './types.ts';
+import type { DeliverContent, DeliveryRow, Destination, Ledger } from './types.ts';
 
 export interface DeliveryOptions {
   readonly db: Database;
@@ -124,7 +124,8 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   async function attempt(lane: Destination, row: DeliveryRow): Promise<boolean> {
     let notices: readonly Notice[];
     try {
-      notices = (await lane.deliver(await options.content(row.workitem, lane.name), stopping.signal)) ?? [];
+      const content = await options.content(row.workitem, lane.name);
+      notices = (await lane.deliver(content, stopping.signal, ledgerOf(options, lane.name))) ?? [];
     } catch (thrown) {
       // Stopping is no failure of the peer: the row goes back as it was.
       if (stopping.signal.aborted) {
@@ -287,5 +288,25 @@ export function openDelivery(options: DeliveryOptions): Delivery {
         await tx.run('DELETE FROM delivery WHERE workitem = ?', workitem);
         return true;
       }),
+  };
+}
+
+function ledgerOf({ db, clock }: DeliveryOptions, destination: string): Ledger {
+  return {
+    versionOf: async (place) => {
+      const where = 'destination = ? AND place = ?';
+      const text = `SELECT version FROM delivery_versions WHERE ${where}`;
+      return (await db.get<{ version: string }>(text, destination, place))?.version;
+    },
+    wrote: async (place, version) => {
+      await db.run(
+        `INSERT INTO delivery_versions (destination, place, version, written_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (destination, place) DO UPDATE SET version = excluded.version, written_at = excluded.written_at`,
+        destination,
+        place,
+        version,
+        clock.now(),
+      );
+    },
   };
 }

@@ -28,16 +28,28 @@ export interface DeliverContent {
   readonly oru?: (version: '2.3.1' | '2.5.1') => Promise<string>;
 }
 
+/** What was last written to a destination, so that what others change there in between is noticed. */
+export interface Ledger {
+  /** Under which version the server keeps what we wrote last at `Type/id`; undefined where no write of ours is known. */
+  versionOf(place: string): Promise<string | undefined>;
+  wrote(place: string, version: string): Promise<void>;
+}
+
 /** A configured place that results go to. */
 export interface Destination {
   readonly name: string;
   readonly kind: 'dicomweb' | 'fhir' | 'dimse' | 'hl7';
   /**
    * Send all of it and read it back where the protocol can; safe to call again after any failure.
+   * @param ledger where the protocol has versions: what was written before, and where to say what is written now
    * @returns what a person should know although it was taken, if anything
    * @throws PlumblineError whose class decides what happens
    */
-  readonly deliver: (content: DeliverContent, signal: AbortSignal) => Promise<readonly Notice[] | void>;
+  readonly deliver: (
+    content: DeliverContent,
+    signal: AbortSignal,
+    ledger?: Ledger,
+  ) => Promise<readonly Notice[] | void>;
   /** Ask whether the peer is there and speaks the protocol. @returns what it said, in words */
   readonly check: (signal: AbortSignal) => Promise<string>;
 }

@@ -3,7 +3,7 @@ import { joined } from '../../src/base/index.ts';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspectPart10 } from '../../src/dicom/index.ts';
-import type { DeliverContent, DeliverObject } from '../../src/delivery/index.ts';
+import type { DeliverContent, DeliverObject, Ledger } from '../../src/delivery/index.ts';
 import type { DicomObject } from '../../src/outputs/index.ts';
 import { encodeAll, sampleInput, type InputOptions } from './encodings.ts';
 
@@ -32,6 +32,16 @@ function deliverObject({ role, parts }: DicomObject): DeliverObject {
   const bytes = joined(parts);
   const { seriesUid, instanceUid, sopClass, dataDigest } = inspectPart10(bytes);
   return { role, seriesUid, instanceUid, sopClass, dataDigest, bytes: async () => bytes };
+}
+
+/** What was written, in memory. */
+export function memoryLedger(): Ledger & { readonly versions: ReadonlyMap<string, string> } {
+  const versions = new Map<string, string>();
+  return {
+    versions,
+    versionOf: async (place) => versions.get(place),
+    wrote: async (place, version) => void versions.set(place, version),
+  };
 }
 
 export interface CuttingProxy {

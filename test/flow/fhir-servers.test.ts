@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDestination, type DeliverContent, type Destination } from '../../src/delivery/index.ts';
-import { deliverContent, samplePatient, startCuttingProxy, type CuttingProxy } from '../builders/delivery.ts';
+import {
+  deliverContent,
+  memoryLedger,
+  samplePatient,
+  startCuttingProxy,
+  type CuttingProxy,
+} from '../builders/delivery.ts';
+import type { InputOptions } from '../builders/encodings.ts';
 import { startMedplum } from '../peers/fhir-server.ts';
 import { startHapiServer } from '../peers/hapi.ts';
 import { missing } from '../peers/index.ts';
@@ -145,11 +152,42 @@ for (const { name, version, start, writes, triesAgain, skip } of rows) {
       },
     );
 
+    it('updates what only we have written; what a person has changed since is held, both versions named, and stays', async () => {
+      const ledger = memoryLedger();
+      const [first, second] = [
+        deliverContent({ key: 'e'.repeat(64) }),
+        deliverContent({ key: 'e'.repeat(64), change: earlier }),
+      ];
+      const send = (content: DeliverContent) => destination.deliver(content, AbortSignal.timeout(60_000), ledger);
+      await send(first);
+      const place = [...ledger.versions.keys()].find((p) => p.startsWith('DiagnosticReport/'))!;
+      const report = async () => (await peer.all('DiagnosticReport')).find((r) => place.endsWith(String(r['id'])))!;
+      await send(second);
+      expect(await report()).toMatchObject({ issued: '2025-01-01T00:00:00Z' });
+      const left = ledger.versions.get(place)!;
+      const edit = { ...(await report()), conclusion: 'Changed by hand' };
+      const headers = { 'content-type': 'application/fhir+json' };
+      const put = await fetch(`${peer.url}/${place}`, { method: 'PUT', headers, body: JSON.stringify(edit) });
+      expect(put.status).toBe(200);
+      const now = String(((await report()) as { meta?: { versionId?: string } }).meta!.versionId);
+      expect(now).not.toBe(left);
+      const held = send(first);
+      await expect(held).rejects.toMatchObject({ code: 'peer-edited', class: 'hold' });
+      await expect(held).rejects.toThrow(`${place} in version ${now}, we left version ${left}`);
+      expect(await report()).toMatchObject({ conclusion: 'Changed by hand', meta: { versionId: now } });
+    });
+
     it('is held where the identifier is that of another issuer', async () => {
       await expect(deliver(deliverContent(), to('urn:oid:9.9'))).rejects.toMatchObject({ code: 'patient-unknown' });
     });
   });
 }
+
+/** The same draft under the same key, said otherwise: what an older gateway has written. */
+const earlier: InputOptions['change'] = (s) => ({
+  ...s,
+  draft: { ...s.draft, createdAt: '2025-01-01T00:00:00Z' },
+});
 
 interface Named {
   readonly identifier: readonly { readonly value: string }[];

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeDestination, type DeliverContent } from '../../../src/delivery/index.ts';
+import { makeDestination, type DeliverContent, type Ledger } from '../../../src/delivery/index.ts';
 import type { R4Bundle } from '../../../src/fhir/index.ts';
-import { deliverContent, samplePatient } from '../../builders/delivery.ts';
+import { deliverContent, memoryLedger, samplePatient } from '../../builders/delivery.ts';
 import type { InputOptions } from '../../builders/encodings.ts';
 import { startFakeFhir, type FakeFhir } from '../../peers/fhir-server.ts';
 
@@ -16,7 +16,13 @@ afterEach(() => fake.stop());
 
 const sample = deliverContent();
 
-function deliver(content: DeliverContent = sample, options: { readonly url?: string; readonly timeout?: number } = {}) {
+interface Options {
+  readonly url?: string;
+  readonly timeout?: number;
+  readonly ledger?: Ledger;
+}
+
+function deliver(content: DeliverContent = sample, options: Options = {}) {
   const destination = makeDestination({
     name: 'ehr',
     kind: 'fhir',
@@ -25,7 +31,7 @@ function deliver(content: DeliverContent = sample, options: { readonly url?: str
     timeoutSeconds: options.timeout ?? 10,
     patientSystem: 'urn:oid:1.2.3.4',
   });
-  return destination.deliver(content, AbortSignal.timeout(30_000));
+  return destination.deliver(content, AbortSignal.timeout(30_000), options.ledger);
 }
 
 /** The sample with its Bundle changed as text. */
@@ -124,6 +130,29 @@ describe('a delivery to a FHIR server', () => {
       meta: { versionId: '2' },
       issued: '2026-03-04T05:06:07.000Z',
     });
+  });
+
+  it('notes what it finds as it would write it, for the program may have ended before it was noted', async () => {
+    await deliver();
+    const ledger = memoryLedger();
+    await deliver(sample, { ledger });
+    expect(writes()).toHaveLength(1);
+    expect(ledger.versions.get(`DiagnosticReport/${String(stored('DiagnosticReport')[0]!['id'])}`)).toBe('1');
+  });
+
+  it('never takes what a person has added for its own, however often it comes again', async () => {
+    const ledger = memoryLedger();
+    await deliver(sample, { ledger });
+    const [report] = stored('DiagnosticReport');
+    fake.put({ ...report!, note: 'added', resourceType: 'DiagnosticReport', id: String(report!['id']) });
+    await deliver(sample, { ledger });
+    await expect(deliver(older, { ledger })).rejects.toMatchObject({ code: 'peer-edited' });
+    expect(stored('DiagnosticReport')[0]).toMatchObject({ note: 'added', issued: report!['issued'] });
+  });
+
+  it('is held where something else stands there, of which it is not known who wrote it', async () => {
+    await deliver(older);
+    await expect(deliver(sample, { ledger: memoryLedger() })).rejects.toThrow('of which no write of ours is known');
   });
 
   it('looks again where a conditional create finds one that the search did not: the older version is updated', async () => {

@@ -252,3 +252,25 @@ describe('the pause', () => {
     expect(pauseMs(1, o, 0)).toBeGreaterThan(0);
   });
 });
+
+it('a destination finds again which versions it left, after a start too, and never those of another', async () => {
+  const seen: (string | undefined)[] = [];
+  const noting = (name: string): Destination => ({
+    ...flaky(name),
+    deliver: async (_content, _signal, ledger) => {
+      seen.push(await ledger!.versionOf('DiagnosticReport/1'));
+      await ledger!.wrote('DiagnosticReport/1', `${name} ${seen.length}`);
+    },
+  });
+  for (const [workitem, name] of [
+    ['w1', 'ehr'],
+    ['w2', 'ehr'],
+    ['w3', 'other'],
+  ] as const) {
+    const delivery = open(noting('ehr'), noting('other'));
+    await delivery.enqueue(workitem, '1.2', [name]);
+    await delivery.runDue();
+    await delivery.stop();
+  }
+  expect(seen).toEqual([undefined, 'ehr 1', undefined]);
+});
