@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
-import { asPlumblineError, explainError, type Config } from '../../base/index.ts';
+import { createGuard, guardOutbound } from '../../access/index.ts';
+import { asPlumblineError, explainError, silentLog, type Config } from '../../base/index.ts';
 import { makeDestination } from '../../delivery/index.ts';
+import { fileTls } from '../../dimse/index.ts';
 import { listBundles } from '../../inference/index.ts';
 import { openReading, type Reading } from '../../server/index.ts';
 import { configOf, defaultConfigFile, exitCodes } from '../common.ts';
@@ -28,7 +30,9 @@ export function checkCommand(): Command {
         'site',
         named ? config.site.organization : 'site.idBase is not set: identifiers in FHIR would not be yours',
       );
+      guardOutbound(config.outbound);
       await checkDisk(config, say);
+      await checkAccess(config, say);
       await checkReading(config, say);
       await checkDestinations(config, say);
       process.stdout.write(
@@ -53,6 +57,16 @@ async function checkDisk(config: Config, say: Say): Promise<void> {
   const { bavail, bsize } = await statfs(config.dataDir);
   const free = bavail * bsize;
   say(free > config.store.reserveBytes, 'disk', `${Math.round(free / 1e9)} GB free in ${config.dataDir}`);
+}
+
+async function checkAccess({ access, http }: Config, say: Say): Promise<void> {
+  await ask(say, 'access', () => createGuard({ access, rules: [], log: silentLog }).check());
+  const { tls } = http;
+  if (!tls) return;
+  await ask(say, 'TLS', () => {
+    fileTls(tls);
+    return Promise.resolve('certificate and key fit together');
+  });
 }
 
 async function checkReading(config: Config, say: Say): Promise<void> {
