@@ -31,6 +31,7 @@ if (filters.length === 0) {
   step('peers (other programs that judge ours)', ['test/peers/install.mjs']);
   ok = step('types', [join(bin, 'typescript/bin/tsc'), '-p', '.']) && ok;
   ok = step('lint', [join(bin, 'eslint/bin/eslint.js'), '.', '--max-warnings', '0']) && ok;
+  ok = step('audit of packages (says where the registry cannot be asked)', ['test/supply-chain/audit.ts']) && ok;
 }
 
 const report = join(mkdtempSync(join(tmpdir(), 'plumbline-test-')), 'report.json');
