@@ -1,4 +1,4 @@
-// `npm run audit`: known vulnerabilities of what runs. Fails on high and critical ones; says plainly where it could not ask.
+// `npm run audit`: known vulnerabilities of all packages (npm’s --omit=dev leaves out what development needs too). Fails on high and critical ones; says plainly where it could not ask.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,7 +39,7 @@ function parse(text: string): Report | undefined {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const cwd = resolve(import.meta.dirname, '../..');
-  const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json'], { cwd, encoding: 'utf8', timeout: 60_000 });
+  const { stdout } = spawnSync('npm', ['audit', '--json'], { cwd, encoding: 'utf8', timeout: 60_000 });
   const { kind, text } = judge(stdout ?? '');
   process.stdout.write(`npm audit ${kind}: ${text}\n`);
   process.exitCode = kind === 'findings' ? 1 : 0;
