@@ -102,6 +102,6 @@ function refuseSecretsInUrls({ destinations }: Exposed, file: string): void {
   if (open)
     throw new PlumblineError('config-invalid', `the url of destination ${open.name} holds a user or a password`, {
       where: file,
-      remedy: 'Put the secret into a file and name it with bearerFile or headerFiles.',
+      remedy: 'Put the secret into a file and name it with bearerFile.',
     });
 }
