@@ -454,6 +454,11 @@ export const catalogue = {
     cause: 'The order of the study is on hold at its sender.',
     remedy: 'It goes on when the sender releases the order (ORC-1 RL), or release with a reason.',
   },
+  'results-old-number': {
+    class: 'hold',
+    cause: 'The number of the patient was merged into another after results had gone out under the old one.',
+    remedy: 'See that the receivers have the results under the new number; then release with a reason.',
+  },
   'order-cancelled': {
     class: 'hold',
     cause: 'The order of the study was cancelled.',

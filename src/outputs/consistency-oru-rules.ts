@@ -8,7 +8,7 @@ export const oruChecks = {
   },
   'PL-HL7-002': {
     severity: 'hold',
-    rule: 'Patient number with its authority and type, every part of the name, birth date and sex are those of the source.',
+    rule: 'Patient number with its authority and type (the new one after a merge), every part of the name, birth date and sex are those of the source.',
   },
   'PL-HL7-003': {
     severity: 'hold',

@@ -72,8 +72,11 @@ function checkPatient(input: EncodingInput, message: Hl7Message, say: SayOru): v
   const source = firstSource(input);
   const pid = message.segment('PID');
   if (!pid) return;
-  if (pid.text(3) !== text(source, 'PatientID')) say('PL-HL7-002', 'the patient number is not that of the images');
-  if (pid.text(3, 4) !== text(source, 'IssuerOfPatientID')) say('PL-HL7-002', 'the issuer is not that of the images');
+  const now = input.order?.patient;
+  const merged = now !== undefined && now.id !== '' && now.id !== text(source, 'PatientID');
+  const [id, issuer] = merged ? [now.id, now.issuer] : [text(source, 'PatientID'), text(source, 'IssuerOfPatientID')];
+  if (pid.text(3) !== id) say('PL-HL7-002', 'the patient number is not that of the images, or its new one');
+  if (pid.text(3, 4) !== issuer) say('PL-HL7-002', 'the issuer of the patient number is another');
   if (pid.text(3, 5) !== 'MR') say('PL-HL7-002', 'the patient number has no type');
   if (pid.text(7) !== text(source, 'PatientBirthDate')) say('PL-HL7-002', 'the birth date is not that of the images');
   const sex = text(source, 'PatientSex');

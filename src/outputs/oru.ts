@@ -51,10 +51,20 @@ function header(input: EncodingInput, version: OruVersion): string {
 
 function patientRow(input: EncodingInput): string {
   const source = firstSource(input);
-  const number = [escapeField(text(source, 'PatientID')), '', '', authority(source), 'MR'].join('^');
+  const number = patientNumber(input, source);
   const born = text(source, 'PatientBirthDate');
   const sex = text(source, 'PatientSex');
   return row('PID', '1', '', number, '', patientNames(source), '', born, { M: 'M', F: 'F', O: 'O' }[sex] ?? 'U');
+}
+
+/** PID-3 of the images, unless the patient has another number by now: receivers know him by that (3.6.2.1.2). */
+function patientNumber({ order }: EncodingInput, source: DicomJson): string {
+  const id = text(source, 'PatientID');
+  const now = order?.patient;
+  if (!now || now.id === '' || now.id === id) return [escapeField(id), '', '', authority(source), 'MR'].join('^');
+  const oid = now.issuerOid ?? '';
+  const by = [now.issuer, ...(oid === '' ? [] : [oid, 'ISO'])].map(escapeField).join('&');
+  return [escapeField(now.id), '', '', by, 'MR'].join('^');
 }
 
 /** PID-3.4: namespace, and the universal id where the images have one (PS3.3 C.2.1). */

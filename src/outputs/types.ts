@@ -15,8 +15,10 @@ export interface EncodingInput {
   readonly order?: OrderEcho;
 }
 
-/** Numbers and procedure of the order that a report answers; '' where the order has none. */
+/** Numbers and procedure of the order that a report answers; '' where the order has none, or there is no order. */
 export interface OrderEcho {
+  /** The patient's number now, where it was merged into another since the images came. */
+  readonly patient?: { readonly id: string; readonly issuer: string; readonly issuerOid?: string };
   readonly placer: string;
   readonly filler: string;
   readonly procedure: { readonly code: string; readonly text: string; readonly scheme: string };

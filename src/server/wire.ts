@@ -15,7 +15,7 @@ import {
   type Work,
   type Workers,
 } from '../work/index.ts';
-import { followOrder, priorityOf } from './orders.ts';
+import { followOrder, orderEcho, priorityOf } from './orders.ts';
 import { openReading, type Reading } from './reading.ts';
 
 /** The rooms of one running gateway, or of one command that looks at its store. */
@@ -111,7 +111,7 @@ async function connect({
     log,
     gate: { quietMs: config.gate.quietSeconds * 1000, deadlineMs: config.gate.maxWaitSeconds * 1000 },
     onReady: async (snapshot) => enqueueStudy(reading, work, snapshot, await priorityOf(studies, snapshot.studyUid)),
-    onOrder: (effect) => followOrder(work, effect),
+    onOrder: (effect) => followOrder({ work, studies, withdraw: (key) => delivery.withdraw(key) }, effect),
   });
   const work: Work = openWork({
     db,
@@ -171,7 +171,7 @@ function stagesOf(config: Config, reading: Reading, blobs: Blobs, studies: Studi
     site: reading.site,
     profile: config.encoding,
     oru: [...new Set(versions)],
-    orderOf: async (studyUid) => (await studies.orders(studyUid))[0],
+    orderOf: (studyUid) => orderEcho(studies, studyUid),
   });
 }
 

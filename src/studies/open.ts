@@ -5,7 +5,7 @@ import { createAdmission } from './admit.ts';
 import { awaitMore, setHeld } from './gate-rows.ts';
 import { createGate, type GateParts } from './gate.ts';
 import { forgetMessages, receive } from './orders.ts';
-import { reconcile } from './reconcile.ts';
+import { mergedPatient, reconcile } from './reconcile.ts';
 import { addEvent, eventsOf, identitiesOf, instancesWhere, studyOf, type StudyColumns } from './rows.ts';
 import { search } from './search.ts';
 import { freeze, frozen } from './snapshot.ts';
@@ -66,6 +66,7 @@ export async function openStudies(options: StudiesOptions): Promise<Studies & St
       const verdict = await reconcile(db, studyUid);
       return verdict?.kind === 'match' ? verdict.orders : [];
     },
+    mergedPatient: (studyUid) => mergedPatient(db, studyUid),
     note: (studyUid, code, message, who) =>
       db.transaction((tx) => addEvent(tx, studyUid, clock.now(), { code, message, who })),
     hold: (studyUid, code, message, who) =>

@@ -1,5 +1,5 @@
 import type { Sql, SqlValue } from '../store/index.ts';
-import type { OrderFacts, OrderPatient, OrderPriority, StoredOrder } from './order-types.ts';
+import type { OrderEffect, OrderFacts, OrderPatient, OrderPriority, StoredOrder } from './order-types.ts';
 
 interface OrderColumns {
   readonly id: number;
@@ -134,4 +134,16 @@ export function samePatient(
   if (b.issuer === '' || (a.issuer === '' && a.issuerOid === '')) return true;
   const theirs = b.issuer.replace(/^urn:oid:/, '');
   return theirs === a.issuer || theirs === a.issuerOid;
+}
+
+/** Kept until whoever does it has done it. */
+export async function addEffect(tx: Sql, effect: OrderEffect): Promise<void> {
+  await tx.run(
+    `INSERT INTO order_effects (id, study_uid, kind, priority, reason)
+     SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ? FROM order_effects`,
+    effect.studyUid,
+    effect.kind,
+    effect.priority,
+    effect.reason,
+  );
 }

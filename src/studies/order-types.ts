@@ -84,8 +84,11 @@ export interface StoredOrder extends OrderFacts {
 /** What an order means for work that exists. */
 export interface OrderEffect {
   readonly studyUid: string;
-  /** `urgent`: not less urgent than `priority`. `cancelled`, `held`: what has not left yet stops. */
-  readonly kind: 'urgent' | 'cancelled' | 'held';
+  /**
+   * `urgent`: not less urgent than `priority`. `cancelled`, `held`: what has not left yet stops. `rekeyed`: what has not
+   * left yet shall name the patient's new number; where something has left, a person must look.
+   */
+  readonly kind: 'urgent' | 'cancelled' | 'held' | 'rekeyed';
   readonly priority: OrderPriority;
   readonly reason: string;
 }

@@ -3,7 +3,8 @@ import { checkpoint, type Clock } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
 import { eventsOfMessage } from './audit-events.ts';
 import { awaitMore, setHeld, type GateTimes } from './gate-rows.ts';
-import { insertOrder, ordersWhere, ownAccession, samePatient, updateOrder } from './order-rows.ts';
+import { merge } from './merge.ts';
+import { addEffect, insertOrder, ordersWhere, ownAccession, samePatient, updateOrder } from './order-rows.ts';
 import type {
   OrderAct,
   OrderAnswer,
@@ -186,44 +187,6 @@ async function demographics(
   return touched;
 }
 
-/** The old number lives on as the new one: orders get it at once; what was made of its images and has not left stops. */
-async function merge(
-  tx: Sql,
-  { patient, prior }: Extract<OrderAct, { kind: 'merge' }>,
-  now: number,
-): Promise<string[]> {
-  await tx.run(
-    `INSERT INTO patient_links (prior_id, prior_issuer, patient_id, issuer, at) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (prior_id, prior_issuer) DO UPDATE SET patient_id = excluded.patient_id, issuer = excluded.issuer, at = excluded.at`,
-    prior.id,
-    prior.issuer,
-    patient.id,
-    patient.issuer,
-    now,
-  );
-  const orders = (await ordersWhere(tx, 'patient_id = ?', prior.id)).filter((o) => samePatient(o.patient, prior));
-  for (const o of orders)
-    await tx.run(
-      'UPDATE orders SET patient_id = ?, issuer = ?, issuer_oid = ?, updated_at = ? WHERE id = ?',
-      patient.id,
-      patient.issuer,
-      patient.issuerOid,
-      now,
-      o.id,
-    );
-  const rows = await tx.all<{ study_uid: string; issuer: string }>(
-    'SELECT study_uid, issuer FROM study_identities WHERE patient_id = ?',
-    prior.id,
-  );
-  const studies = rows.filter((r) => prior.issuer === '' || r.issuer === '' || r.issuer === prior.issuer);
-  const message = 'the patient number of the images was merged into another';
-  for (const { study_uid: uid } of studies) {
-    await addEvent(tx, uid, now, { code: 'patient-merged', message, who: 'order' });
-    await addEffect(tx, { studyUid: uid, kind: 'held', priority: 2, reason: message });
-  }
-  return studies.map((s) => s.study_uid);
-}
-
 /**
  * An order changed after its study came. A study that is still arriving is judged when the gate closes it; one that
  * waits for its order alone goes on when the contradiction is gone.
@@ -250,17 +213,6 @@ async function judgeAgain(tx: Sql, studyUid: string, now: number, gate: GateTime
 /** The most urgent of the orders. */
 export function urgencyOf(orders: readonly StoredOrder[]): OrderPriority | undefined {
   return orders.length === 0 ? undefined : (Math.min(...orders.map((o) => o.priority)) as OrderPriority);
-}
-
-async function addEffect(tx: Sql, effect: OrderEffect): Promise<void> {
-  await tx.run(
-    `INSERT INTO order_effects (id, study_uid, kind, priority, reason)
-     SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ? FROM order_effects`,
-    effect.studyUid,
-    effect.kind,
-    effect.priority,
-    effect.reason,
-  );
 }
 
 /** Hand over what orders mean for work; one that fails stays and is told again. */

@@ -58,6 +58,20 @@ function claimsOf(instances: readonly StoredInstance[]): StudyClaims | undefined
   };
 }
 
+/** The number that the patient of the images has now, where it was merged into another since. */
+export async function mergedPatient(
+  sql: Sql,
+  studyUid: string,
+): Promise<{ readonly id: string; readonly issuer: string } | undefined> {
+  const merged = await sql.get(
+    `SELECT 1 FROM study_identities i JOIN patient_links l ON l.prior_id = i.patient_id WHERE i.study_uid = ? LIMIT 1`,
+    studyUid,
+  );
+  if (!merged) return undefined;
+  const claims = claimsOf(await instancesWhere(sql, `i.study_uid = ? AND i.origin = 'received'`, studyUid));
+  return claims && (await priorNumbers(sql, claims)).slice(1).at(-1);
+}
+
 /** The numbers that the patient of the images has now, after merges; their own first. */
 async function priorNumbers(
   sql: Sql,

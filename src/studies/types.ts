@@ -85,6 +85,8 @@ export interface Studies {
   receiveOrder(message: OrderMessage): Promise<OrderAnswer>;
   /** The orders that a study belongs to; none where it came without one, or where they contradict it. */
   orders(studyUid: string): Promise<readonly StoredOrder[]>;
+  /** The number that the patient of its images has now, where it was merged into another since they came. */
+  mergedPatient(studyUid: string): Promise<{ readonly id: string; readonly issuer: string } | undefined>;
   /** Add to its events something that a person should know. */
   note(studyUid: string, code: string, message: string, who: string): Promise<void>;
 }

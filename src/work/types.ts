@@ -140,6 +140,8 @@ export interface Work {
   /** Give a held, failed or cancelled workitem another life; stages that ended well are not done again. */
   retry(key: string, reason: string, who: string): Promise<void>;
   hold(key: string, reason: string, who: string): Promise<void>;
+  /** Write the encodings of a claimed or drafted workitem anew, of which nothing has left; other stages are not done again. */
+  encodeAgain(key: string, reason: string, who: string): Promise<void>;
   cancel(key: string, reason: string, who: string): Promise<void>;
   /** Let what waits of a study be at least so urgent; nothing is made less so. */
   urge(studyUid: string, priority: Priority): Promise<void>;

@@ -160,6 +160,21 @@ export function openWork(options: WorkOptions): Work {
         });
         await audited(tx, key, clock.now(), 'held', who);
       }),
+    encodeAgain: async (key, reason, who) => {
+      await db.transaction(async (tx) => {
+        const now = clock.now();
+        const changed = await tx.run(
+          `UPDATE workitems SET state = 'ready', fence = fence + 1, attempts = 0, handover = 0, lease_until = NULL, not_before = ?, updated_at = ?
+           WHERE key = ? AND state IN ('claimed', 'drafted')`,
+          now,
+          now,
+          key,
+        );
+        if (changed === 0) throw new PlumblineError('not-found', 'no claimed or drafted workitem', { where: key });
+        await addEvent(tx, key, now, 'tried-again', `${who}: ${reason}`);
+      });
+      wake();
+    },
     cancel: (key, reason, who) =>
       db.transaction(async (tx) => {
         await openRow(tx, key);

@@ -80,6 +80,17 @@ describe('a report as ORU^R01', () => {
     expect(of(alone, 'ORC')[0]!.slice(1)).toEqual(['RE', '', input.draft.studyUid]);
   });
 
+  it('names the number that the patient has now, where it was merged since the images came', () => {
+    const patient = { id: 'P-2', issuer: 'HOSP', issuerOid: '1.2.3' };
+    const { rows, input } = made({}, { order: { ...order, patient } });
+    expect(of(rows, 'PID')[0]![3]).toBe('P-2^^^HOSP&1.2.3&ISO^MR');
+    expect(checkOru(input, encodeOru(input, '2.5.1'), '2.5.1')).toEqual([]);
+    const before = encodeOru(sampleInput(), '2.5.1').split('\r')[1]!;
+    expect(checkOru(input, encodeOru(input, '2.5.1').replace(/PID[^\r]*/, before), '2.5.1')).toMatchObject([{ check: 'PL-HL7-002' }, { check: 'PL-HL7-002' }]); // prettier-ignore
+    const same = { ...order, patient: { id: 'PID-77', issuer: '' } };
+    expect(of(made({}, { order: same }).rows, 'PID')[0]![3]).toBe('PID-77^^^HOSPITAL^MR');
+  });
+
   it('names the patient as XPN: suffix before prefix, each representation with its code', () => {
     const { rows } = made({ patientName: 'Adams^John^Quincy^Rev.^B.A.=亚当斯^约翰' });
     expect(of(rows, 'PID')[0]![5]).toBe('Adams^John^Quincy^B.A.^Rev.^^L^A~亚当斯^约翰^^^^^L^I');

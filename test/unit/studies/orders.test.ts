@@ -265,15 +265,35 @@ describe('studies and orders', () => {
     expect(await store.db.all('SELECT birth_date AS born, sex FROM orders')).toEqual([{ born: '', sex: 'F' }]);
   });
 
-  it('a merge gives orders the new number, stops what was made under the old one, and later images still match', async () => {
+  it('a merge that is turned round makes the first number live again', async () => {
+    await arrive('P1');
+    await take(adt('A40', 'PID|1||P2^^^HOSP^MR', 'MRG|P1^^^HOSP^MR'));
+    await take(adt('A40', 'PID|1||P1^^^HOSP^MR', 'MRG|P2^^^HOSP^MR'));
+    await take(adt('A40', 'PID|1||P1^^^HOSP^MR', 'MRG|P1^^^HOSP^MR'));
+    expect(await studies.mergedPatient(uid('1'))).toBeUndefined();
+    await studies.tick();
+    expect(effects).toHaveLength(2);
+  });
+
+  it('a merge gives orders and reports the new number, and later images still match', async () => {
     await say({ placer: 'PL0', filler: 'FI0', accession: 'ACC0' });
     await arrive('P1');
     await take(adt('A40', 'PID|1||P2^^^HOSP^MR', 'MRG|P1^^^HOSP^MR'));
     await studies.tick();
-    expect(effects.map((e) => [e.studyUid, e.kind])).toEqual([[uid('1'), 'held']]);
+    expect(effects).toMatchObject([{ studyUid: uid('1'), kind: 'rekeyed' }]);
+    expect(effects[0]!.reason).toBe('patient "P1" of HOSP is now "P2" of HOSP');
+    expect(await studies.mergedPatient(uid('1'))).toEqual({ id: 'P2', issuer: 'HOSP' });
+    await take(adt('A47', 'PID|1||P3^^^HOSP^MR', 'MRG|P2^^^HOSP^MR'));
+    expect(await studies.mergedPatient(uid('1'))).toEqual({ id: 'P3', issuer: 'HOSP' });
+    expect(await studies.mergedPatient(uid('2'))).toBeUndefined();
+    await studies.tick();
+    // The images are of the first number still.
+    expect(effects.slice(1)).toMatchObject([
+      { studyUid: uid('1'), reason: 'patient "P2" of HOSP is now "P3" of HOSP' },
+    ]);
     expect((await studies.events(uid('1'))).map((e) => e.code)).toContain('patient-merged');
-    expect(await store.db.all('SELECT patient_id AS id FROM orders')).toEqual([{ id: 'P2' }]);
-    await say({ patient: 'P2^^^HOSP^MR', accession: 'ACC7', placer: 'PL7', filler: 'FI7' });
+    expect(await store.db.all('SELECT patient_id AS id FROM orders')).toEqual([{ id: 'P3' }]);
+    await say({ patient: 'P3^^^HOSP^MR', accession: 'ACC7', placer: 'PL7', filler: 'FI7' });
     const attributes = { '00080050': { vr: 'SH', Value: ['ACC7'] } };
     const late = slices(1, { study: uid('2'), patientId: 'P1', attributes });
     await studies.admit(await admissions(store.blobs, late), fromStow);
