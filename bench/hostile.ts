@@ -2,8 +2,8 @@
  * Every damaged or hostile file of the test data through the whole program: `node bench/hostile.ts [--only TEXT]`.
  *
  * Each of `dicom-broken` by `plumbline run`, beside a good study, and by STOW-RS into one running
- * gateway, each followed by a good study; each of `dicom-charset` by `plumbline run` into SEG, SR, FHIR and page; each of
- * `dicom/transfer-syntax` decoded. One row a file: what the index asks, what was answered, what is on disk afterwards.
+ * gateway, each followed by a good study. One row a file: what the index asks, what was answered, what is on disk afterwards.
+ * Sound files of every transfer syntax and character set: bench/syntaxes.ts.
  * Written to conformance/hostile-input.md. Exit code 1 where an answer is worse than asked.
  */
 import { writeFileSync } from 'node:fs';
@@ -12,19 +12,13 @@ import { missing, root } from '../test/peers/index.ts';
 import { byGateway } from './hostile/gateway.ts';
 import { brokenCases, judgeGateway, judgeRun, reasonOf, type Case, type Verdict } from './hostile/judge.ts';
 import { byRun } from './hostile/run.ts';
-import { charsetRows, syntaxRows, type Row } from './hostile/tables.ts';
 
 async function main(): Promise<void> {
   if (missing('shared', 'python')) throw new Error('needs the shared test data and the Python peers');
   const only = process.argv[process.argv.indexOf('--only') + 1];
   const filter = process.argv.includes('--only') && only !== undefined ? only : '';
   const cases = brokenCases().filter((c) => c.file.includes(filter));
-  const [served, ran, charsets, syntaxes] = await Promise.all([
-    byGateway(cases),
-    byRun(cases),
-    filter === '' ? charsetRows() : [],
-    filter === '' ? syntaxRows() : [],
-  ]);
+  const [served, ran] = await Promise.all([byGateway(cases), byRun(cases)]);
   const broken = cases.map((c) => {
     const [run, gateway] = [ran.get(c.file)!, served.answers.get(c.file)!];
     return { case: c, run, gateway, verdicts: [judgeRun(c, run), judgeGateway(c, gateway)] as const };
@@ -32,15 +26,9 @@ async function main(): Promise<void> {
 
   const worse = [
     ...broken.flatMap((b) => b.verdicts.filter((v) => v.worse).map((v) => `${b.case.file}: ${v.worse}`)),
-    ...[...charsets, ...syntaxes].filter((r) => r.worse).map((r) => `${r.file}: ${r.worse}`),
     ...served.faults,
   ];
-  const text = [
-    ...head(served.peakMb),
-    ...brokenTable(broken),
-    ...plainTable('Character sets', 'file | asked | answered', charsets, charsetNote),
-    ...plainTable('Transfer syntaxes', 'file | asked | answered', syntaxes, syntaxNote),
-  ].join('\n');
+  const text = [...head(served.peakMb), ...brokenTable(broken)].join('\n');
   if (filter === '') writeFileSync(join(root, 'conformance/hostile-input.md'), `${text.trimEnd()}\n`);
   else console.log(text);
   console.log(worse.length === 0 ? 'Every answer is as asked, or as good.' : `Worse than asked:\n${worse.join('\n')}`);
@@ -89,26 +77,6 @@ function brokenTable(rows: readonly BrokenRow[]): string[] {
       ];
       return `| ${cells.map(cell).join(' | ')} |`;
     }),
-    '',
-  ];
-}
-
-const charsetNote = `Names as pydicom reads them in SEG and SR, as the FHIR Bundle and the report page show them, beside the text that the index
-expects. Each file was given a ramp of 32 x 32 for its blank or tiny picture, its text untouched, and asked to be segmented, so that
-there is a SEG. Files without a picture are proved on reading [test: test/unit/dicom/charset.test.ts › $path gives the names of the index].`;
-const syntaxNote = `\`digest\` means: the stored values are those of the index, byte for byte. Lossy streams whose decoders round differently
-are compared with a second decoder [test: test/unit/imaging/decode.test.ts › JPEG of 12 bits is within 1 of DCMTK].`;
-
-function plainTable(title: string, columns: string, rows: readonly Row[], note: string): string[] {
-  if (rows.length === 0) return [];
-  return [
-    `## ${title}`,
-    '',
-    note,
-    '',
-    `| ${columns} |`,
-    `|${'---|'.repeat(columns.split('|').length)}`,
-    ...rows.map((r) => `| ${[r.file, r.asked, r.answered].map(cell).join(' | ')} |`),
     '',
   ];
 }

@@ -23,8 +23,14 @@ export interface Receiver {
 
 export const accepts: Behaviour = { kind: 'ack', code: 'AA' };
 
-/** @param behaviour of the n-th message (from 1) */
-export async function startReceiver(behaviour: (n: number, message: string) => Behaviour): Promise<Receiver> {
+/**
+ * @param behaviour of the n-th message (from 1)
+ * @param charset how it reads bytes
+ */
+export async function startReceiver(
+  behaviour: (n: number, message: string) => Behaviour,
+  charset: 'utf8' | 'latin1' = 'utf8',
+): Promise<Receiver> {
   const messages: string[] = [];
   const sockets = new Set<Socket>();
   let most = 0;
@@ -35,9 +41,10 @@ export async function startReceiver(behaviour: (n: number, message: string) => B
     socket.on('error', () => undefined); // a peer that goes away is part of the tests
     let buffer = '';
     socket.on('data', (chunk) => {
-      buffer += chunk.toString('utf8');
+      buffer += chunk.toString('latin1');
       for (let end; (end = buffer.indexOf('\x1c\r')) >= 0; buffer = buffer.slice(end + 2)) {
-        const message = buffer.slice(buffer.indexOf('\x0b') + 1, end);
+        const bytes = Buffer.from(buffer.slice(buffer.indexOf('\x0b') + 1, end), 'latin1');
+        const message = bytes.toString(charset);
         messages.push(message);
         behave(socket, message, behaviour(messages.length, message));
       }

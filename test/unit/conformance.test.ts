@@ -22,9 +22,11 @@ describe('conformance statements', () => {
     [...read(page).matchAll(/\[test: ([^\]]*)\]/g)].map((m) => ({ page, text: m[1]! })),
   );
 
-  it('are the five that the others speak of, and two tables that commands print', () => {
-    const tables = ['hostile-input.md', 'mutations.md'];
-    expect(pages.toSorted()).toEqual([...['dicom.md', 'dicomweb.md', 'fhir.md', 'hl7.md', 'ihe.md'], ...tables].toSorted());
+  it('are the five that the others speak of, and three tables that commands print', () => {
+    const tables = ['hostile-input.md', 'mutations.md', 'syntaxes.md'];
+    expect(pages.toSorted()).toEqual(
+      [...['dicom.md', 'dicomweb.md', 'fhir.md', 'hl7.md', 'ihe.md'], ...tables].toSorted(),
+    );
   });
 
   it('name, for each claim, a test that exists', () => {
