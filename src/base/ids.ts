@@ -16,6 +16,14 @@ export function derivedUid(...parts: readonly (string | number)[]): string {
   return `2.25.${BigInt(`0x${digest.toString('hex')}`)}`;
 }
 
+/**
+ * The study's own id in logs and for `plumbline jobs show`: always the same for a UID, and nobody who has only the log
+ * can tell the UID from it.
+ */
+export function studyId(studyUid: string): string {
+  return `s-${sha256(`study ${studyUid}`).slice(0, 12)}`;
+}
+
 /** UID rules of PS3.5 9.1: at most 64 characters, digits and dots, no leading zero in a component. */
 export function isUid(text: unknown): text is string {
   return typeof text === 'string' && text.length <= 64 && /^(0|[1-9]\d*)(\.(0|[1-9]\d*))+$/.test(text);

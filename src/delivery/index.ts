@@ -9,7 +9,8 @@ import { hl7Destination } from './hl7.ts';
 import type { Peer } from './http.ts';
 import type { Destination } from './types.ts';
 
-export { openDelivery, type Delivery, type DeliveryOptions } from './lanes.ts';
+export { openDelivery, type Delivery, type DeliveryOptions, type TryOutcome } from './lanes.ts';
+export type { LaneHealth } from './breaker.ts';
 export { pauseMs } from './backoff.ts';
 export type * from './types.ts';
 

@@ -1,8 +1,28 @@
-import { asPlumblineError, checkpoint, PlumblineError, type Clock, type Log, type Notice } from '../base/index.ts';
+import {
+  asPlumblineError,
+  checkpoint,
+  PlumblineError,
+  type Clock,
+  type ErrorClass,
+  type Log,
+  type Notice,
+} from '../base/index.ts';
 import type { Database } from '../store/index.ts';
 import { longestAskedMs, pauseMs } from './backoff.ts';
+import { createBreaker, type Breaker, type LaneHealth } from './breaker.ts';
 import { PeerRefusal } from './http.ts';
-import type { DeliverContent, DeliveryRow, Destination, Ledger } from './types.ts';
+import {
+  claimRow,
+  eventsOf,
+  insertRows,
+  listRows,
+  backlogOf,
+  recordTry,
+  reviveRow,
+  withdrawRows,
+  type RowFilter,
+} from './rows.ts';
+import type { DeliverContent, DeliveryEvent, DeliveryRow, Destination, DeliveryBacklog, Ledger } from './types.ts';
 
 export interface DeliveryOptions {
   readonly db: Database;
@@ -17,7 +37,12 @@ export interface DeliveryOptions {
   /** All destinations of the workitem have it. May come more than once. */
   readonly onDelivered: (workitem: string) => Promise<void>;
   readonly random?: () => number;
+  /** Told of each try and what it came to. */
+  readonly onTry?: (destination: string, outcome: TryOutcome, ms: number) => void;
 }
+
+/** `delivered`, `superseded` (a person has signed there), or the class of the error. */
+export type TryOutcome = 'delivered' | 'superseded' | ErrorClass;
 
 export interface Delivery {
   /** Make the rows of a workitem; the same call again changes nothing. Without destinations it is delivered at once. */
@@ -27,15 +52,18 @@ export interface Delivery {
   /** Run lanes until `stop`. */
   start(): void;
   stop(): Promise<void>;
-  rows(filter?: { readonly state?: DeliveryRow['state']; readonly workitem?: string }): Promise<DeliveryRow[]>;
+  rows(filter?: RowFilter): Promise<DeliveryRow[]>;
+  /** What happened to a delivery, oldest first. */
+  events(id: number): Promise<DeliveryEvent[]>;
+  /** What is not done, counted; one statement. */
+  backlog(): Promise<DeliveryBacklog[]>;
+  /** How it goes with each destination. */
+  lanes(): LaneHealth[];
   /** Give a held or dead delivery another life. */
-  retry(id: number, reason: string): Promise<void>;
+  retry(id: number, reason: string, who?: string): Promise<void>;
   /** Take a workitem back if nothing of it has been tried yet. @returns whether that was so */
   withdraw(workitem: string): Promise<boolean>;
 }
-
-const columns =
-  'id, workitem, study, destination, state, attempts, next_at AS nextAt, code, message, created_at AS createdAt, updated_at AS updatedAt';
 
 /**
  * Each (workitem, destination) has its own row and state; each destination its own lane, so that a dead one starves no
@@ -45,7 +73,11 @@ const columns =
  */
 export function openDelivery(options: DeliveryOptions): Delivery {
   const { db, clock } = options;
-  const lanes = new Map(options.destinations.map((d) => [d.name, d]));
+  const random = options.random ?? Math.random;
+  const pause = { firstMs: options.firstPauseMs, maxMs: options.maxPauseMs, random };
+  const lanes = new Map<string, Lane>(
+    options.destinations.map((d) => [d.name, { ...d, breaker: createBreaker(d.name, clock, pause) }]),
+  );
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const running = new Map<string, Promise<number>>();
@@ -82,7 +114,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   }
 
   /** A lane runs once at a time, and never waits for another: one that is slow or dead starves none. */
-  function oneRun(lane: Destination): Promise<number> {
+  function oneRun(lane: Lane): Promise<number> {
     const there = running.get(lane.name);
     if (there) return there;
     const run = recover(lane.name)
@@ -96,9 +128,9 @@ export function openDelivery(options: DeliveryOptions): Delivery {
     return run;
   }
 
-  async function runLane(lane: Destination): Promise<number> {
+  async function runLane(lane: Lane): Promise<number> {
     let tried = 0;
-    while (!stopping.signal.aborted) {
+    while (!stopping.signal.aborted && lane.breaker.ready()) {
       const row = await claim(lane.name);
       if (!row) break;
       tried++;
@@ -109,19 +141,15 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   }
 
   async function claim(destination: string): Promise<DeliveryRow | undefined> {
-    const row = await db.get<DeliveryRow>(
-      `UPDATE delivery SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE id = (
-         SELECT id FROM delivery WHERE destination = ? AND state = 'waiting' AND next_at <= ? ORDER BY next_at, id LIMIT 1) RETURNING ${columns}`,
-      clock.now(),
-      destination,
-      clock.now(),
-    );
+    const row = await claimRow(db, destination, clock.now());
     if (row) checkpoint('delivery.claimed');
     return row;
   }
 
   /** @returns false if the lane should rest */
-  async function attempt(lane: Destination, row: DeliveryRow): Promise<boolean> {
+  async function attempt(lane: Lane, row: DeliveryRow): Promise<boolean> {
+    const began = performance.now();
+    const spent = (): number => performance.now() - began;
     let notices: readonly Notice[];
     try {
       const content = await options.content(row.workitem, lane.name);
@@ -132,72 +160,58 @@ export function openDelivery(options: DeliveryOptions): Delivery {
         await db.run("UPDATE delivery SET state = 'waiting', attempts = attempts - 1 WHERE id = ?", row.id);
         return false;
       }
-      return fail(row, asPlumblineError(thrown));
+      const error = asPlumblineError(thrown);
+      options.onTry?.(lane.name, error.code === 'superseded' ? 'superseded' : error.class, spent());
+      return fail(lane, row, error);
     }
     // From here on the peer has it: trouble of our own store is no failure of the delivery.
     checkpoint('delivery.sent');
-    await settle(row, 'delivered', notices[0]?.code ?? null, notices.map((n) => n.message).join('; ') || null);
+    const message = notices.map((n) => n.message).join('; ') || null;
+    await recordTry(db, row, clock.now(), { state: 'delivered', code: notices[0]?.code ?? null, message });
     checkpoint('delivery.recorded');
-    options.log.info('delivered', {
-      workitem: row.workitem,
-      study: row.study,
-      destination: lane.name,
-      attempt: row.attempts,
-    });
+    answered(lane);
+    options.onTry?.(lane.name, 'delivered', spent());
+    options.log.info('delivered', { ...logged(row), attempt: row.attempts, ms: Math.round(spent()) });
     await finishWorkitem(row.workitem);
     return true;
   }
 
-  async function fail(row: DeliveryRow, error: PlumblineError): Promise<boolean> {
-    const tooOld = clock.now() - row.createdAt > options.giveUpAfterMs;
-    options.log.warn('delivery failed', {
-      workitem: row.workitem,
-      study: row.study,
-      destination: row.destination,
-      code: error.code,
-      attempt: row.attempts,
-    });
-    if (error.code === 'superseded') {
-      // A person has the last word there: for us it is done.
-      await settle(row, 'superseded', error.code, error.message);
-      await finishWorkitem(row.workitem);
+  /** @returns false if the lane should rest */
+  async function fail(lane: Lane, row: DeliveryRow, error: PlumblineError): Promise<boolean> {
+    const now = clock.now();
+    const { code, message } = error;
+    if (error.class !== 'retry') {
+      answered(lane);
+      // Where a person has the last word, it is done for us.
+      const state = code === 'superseded' ? 'superseded' : error.class === 'hold' ? 'held' : 'dead';
+      options.log.warn('delivery failed', { ...logged(row), code, attempt: row.attempts });
+      await recordTry(db, row, now, { state, code, message });
+      if (state === 'superseded') await finishWorkitem(row.workitem);
       return true;
     }
-    if (error.class === 'hold') return settle(row, 'held', error.code, error.message);
-    if (error.class !== 'retry' || tooOld) return settle(row, 'dead', error.code, error.message);
+    const change = lane.breaker.failed(code);
+    if (now - row.createdAt > options.giveUpAfterMs) {
+      options.log.warn('delivery given up', { ...logged(row), code, attempt: row.attempts });
+      await recordTry(db, row, now, { state: 'dead', code, message });
+      return true;
+    }
+    // An outage is one event, not one for each try.
+    if (change === 'first') options.log.warn('delivery failed', { ...logged(row), code, attempt: row.attempts });
+    if (change === 'opened') options.log.warn('destination rests', { destination: lane.name, code });
     const asked = error instanceof PeerRefusal ? (error.retryAfterMs ?? 0) : 0;
-    const pause = pauseMs(
-      row.attempts,
-      { firstMs: options.firstPauseMs, maxMs: options.maxPauseMs },
-      (options.random ?? Math.random)(),
-      asked,
-    );
-    await db.run(
-      "UPDATE delivery SET state = 'waiting', next_at = ?, code = ?, message = ?, updated_at = ? WHERE id = ?",
-      clock.now() + pause,
-      error.code,
-      error.message,
-      clock.now(),
-      row.id,
-    );
+    const nextAt = now + pauseMs(row.attempts, pause, random(), asked);
+    await recordTry(db, row, now, { state: 'waiting', code, message, nextAt });
     return false;
   }
 
-  async function settle(
-    row: DeliveryRow,
-    state: DeliveryRow['state'],
-    code: string | null,
-    message: string | null,
-  ): Promise<boolean> {
-    await db.run(
-      'UPDATE delivery SET state = ?, code = ?, message = ?, updated_at = ? WHERE id = ?',
-      state,
-      code,
-      message,
-      clock.now(),
-      row.id,
-    );
-    return true;
+  function answered(lane: Lane): void {
+    const outage = lane.breaker.answered();
+    if (outage)
+      options.log.info('destination answers again', {
+        destination: lane.name,
+        count: outage.failures,
+        ms: clock.now() - outage.since,
+      });
   }
 
   async function finishWorkitem(workitem: string): Promise<void> {
@@ -230,21 +244,7 @@ export function openDelivery(options: DeliveryOptions): Delivery {
           { where: unknown },
         );
       if (destinations.length === 0) return options.onDelivered(workitem);
-      await db.transaction(async (tx) => {
-        for (const destination of destinations) {
-          await tx.run(
-            `INSERT INTO delivery (id, workitem, study, destination, state, attempts, next_at, created_at, updated_at)
-             SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, 'waiting', 0, ?, ?, ? FROM delivery WHERE 1 = 1
-             ON CONFLICT (workitem, destination) DO NOTHING`,
-            workitem,
-            study,
-            destination,
-            clock.now(),
-            clock.now(),
-            clock.now(),
-          );
-        }
-      });
+      await insertRows(db, workitem, study, destinations, clock.now());
       await finishWorkitem(workitem);
       kick();
     },
@@ -259,35 +259,15 @@ export function openDelivery(options: DeliveryOptions): Delivery {
       stopping.abort();
       await Promise.allSettled(running.values()); // failures were logged by kick
     },
-    rows: (filter = {}) =>
-      db.all<DeliveryRow>(
-        `SELECT ${columns} FROM delivery WHERE (? IS NULL OR state = ?) AND (? IS NULL OR workitem = ?) ORDER BY id`,
-        filter.state ?? null,
-        filter.state ?? null,
-        filter.workitem ?? null,
-        filter.workitem ?? null,
-      ),
-    retry: async (id, reason) => {
-      const changed = await db.run(
-        // Its last try is past in any case, whichever clock it was written by.
-        "UPDATE delivery SET state = 'waiting', message = ?, updated_at = ? WHERE id = ? AND state IN ('dead', 'held')",
-        `tried again: ${reason}`,
-        clock.now(),
-        id,
-      );
-      if (changed === 0) throw new PlumblineError('not-found', `no held or dead delivery ${id}`);
+    rows: (filter = {}) => listRows(db, filter),
+    events: (id) => eventsOf(db, id),
+    backlog: () => backlogOf(db),
+    lanes: () => [...lanes.values()].map((lane) => lane.breaker.health()),
+    retry: async (id, reason, who = 'operator') => {
+      await reviveRow(db, id, clock.now(), reason, who);
       kick();
     },
-    withdraw: (workitem) =>
-      db.transaction(async (tx) => {
-        const tried = await tx.get<{ n: number }>(
-          'SELECT COUNT(*) AS n FROM delivery WHERE workitem = ? AND attempts > 0',
-          workitem,
-        );
-        if (Number(tried?.n ?? 0) > 0) return false;
-        await tx.run('DELETE FROM delivery WHERE workitem = ?', workitem);
-        return true;
-      }),
+    withdraw: (workitem) => withdrawRows(db, workitem),
   };
 }
 
@@ -309,4 +289,14 @@ function ledgerOf({ db, clock }: DeliveryOptions, destination: string): Ledger {
       );
     },
   };
+}
+
+type Lane = Destination & { readonly breaker: Breaker };
+
+function logged({ workitem, study, destination }: DeliveryRow): {
+  workitem: string;
+  study: string;
+  destination: string;
+} {
+  return { workitem, study, destination };
 }

@@ -72,3 +72,26 @@ export interface DeliveryRow {
   readonly createdAt: number;
   readonly updatedAt: number;
 }
+
+/** One line of a delivery's story; equal tries in a row are one line. */
+export interface DeliveryEvent {
+  readonly at: string;
+  readonly lastAt: string;
+  readonly times: number;
+  readonly event: 'delivered' | 'failed' | 'held' | 'dead' | 'superseded' | 'tried-again';
+  /** '' where there is none. */
+  readonly code: string;
+  readonly message: string;
+  /** Who asked for it, for `tried-again`. */
+  readonly who: string;
+}
+
+/** How many deliveries of a destination are in a state that is not the last, by the code of their last failure. */
+export interface DeliveryBacklog {
+  readonly destination: string;
+  readonly state: DeliveryState;
+  readonly code: string;
+  readonly n: number;
+  /** When the oldest of them was made, milliseconds since 1970. */
+  readonly oldestAt: number;
+}

@@ -1,11 +1,12 @@
 import express, { type Express, type Router } from 'express';
 import type { Guard } from '../access/index.ts';
-import { PlumblineError, type Log } from '../base/index.ts';
+import { PlumblineError } from '../base/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
 import { auditReads } from './audited.ts';
 import { draftFiles } from './drafts.ts';
-import { version } from './home.ts';
+import type { Health } from './health.ts';
+import { countAnswers, operationsRouter } from './operations.ts';
 import type { Rooms } from './wire.ts';
 
 /** A router and where it stands. */
@@ -18,24 +19,25 @@ export interface Mount {
 export const maxWaiting = 10_000;
 
 /** The HTTP side of the gateway: whoever comes passes the guard first, then finds the routers. */
-export function makeApp(rooms: Rooms, guard: Guard, log: Log): Express {
+export function makeApp(rooms: Rooms, guard: Guard, health: Health): Express {
   const { http } = rooms.config;
   const app = express();
   app.disable('x-powered-by');
   app.set('trust proxy', [...http.trustedProxies]);
+  app.use(countAnswers(rooms));
   app.use(cors(http.corsOrigins));
   app.use(guard.router);
   const studyOf = async (key: string): Promise<string | undefined> => (await rooms.work.get(key))?.studyUid;
   app.use(auditReads({ audit: rooms.audit, identityOf: guard.identityOf, studyOf }));
-  for (const { path, router } of mountsOf(rooms, guard, log)) app.use(path, router);
+  for (const { path, router } of mountsOf(rooms, guard, health)) app.use(path, router);
   app.use((_req, _res, next) => next(new PlumblineError('not-found', 'no such page')));
-  app.use(problemAnswer(log));
+  app.use(problemAnswer(rooms.log));
   return app;
 }
 
 /** All routers. Each of their routes has its line in `routeRules`. */
-export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>, log: Log): Mount[] {
-  const { config, studies, blobs, inspector, work, reading } = rooms;
+export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>, health: Health): Mount[] {
+  const { config, studies, blobs, inspector, work, reading, log } = rooms;
   let waiting = 0;
   const recount = async (): Promise<number> => {
     const counts = await work.counts();
@@ -58,23 +60,10 @@ export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>
     overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
   });
   return [
-    { path: '/', router: healthRouter(rooms, recount) },
+    { path: '/', router: operationsRouter(rooms, health) },
     { path: '/dicom-web', router: counting },
     { path: '/dicom-web', router: stow },
     { path: '/dicom-web', router: dicomwebRouter({ studies, blobs, decoder: reading.decoder }) },
     { path: '/', router: pagesRouter({ studies, drafts: draftFiles(rooms) }) },
   ];
-}
-
-function healthRouter({ config, blobs }: Rooms, recount: () => Promise<number>): Router {
-  const router = express.Router();
-  router.get('/health', async (_req, res) => {
-    const waiting = await recount();
-    const ok = (await blobs.free()) > config.store.reserveBytes;
-    res
-      .status(ok ? 200 : 503)
-      .set('Cache-Control', 'no-store')
-      .json({ status: ok ? 'ok' : 'short of space', version, waiting });
-  });
-  return router;
 }

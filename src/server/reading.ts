@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { PlumblineError, type Config, type Site } from '../base/index.ts';
+import { asPlumblineError, PlumblineError, type Config, type Site } from '../base/index.ts';
 import { loadMappings, type Mappings } from '../findings/index.ts';
 import { createDecoder, type Decoder } from '../imaging/index.ts';
 import { createRuntime, listBundles, loadBundle, type Bundle, type Runtime } from '../inference/index.ts';
@@ -20,14 +20,32 @@ export interface Reading {
   bundle(name: string): Promise<Bundle>;
   /** The bundle's process, started when first asked for. */
   runtime(name: string): Promise<Runtime>;
+  /** The bundles that the routes name, and how it goes with the process of each. */
+  models(): readonly ModelState[];
   close(): Promise<void>;
+}
+
+export interface ModelState {
+  readonly bundle: string;
+  /** `idle`: it is started with the first study. `failed`: the last start did not succeed; the next study tries again. */
+  readonly state: 'idle' | 'starting' | 'running' | 'failed';
+  /** Of a start that failed. */
+  readonly code?: string;
+}
+
+export interface ReadingOptions {
+  readonly tempDir?: string;
+  /** Told where a model's process died or was killed and is started again. */
+  readonly onRestart?: (bundle: string, why: PlumblineError) => void;
+  /** Puts something around the runtime of a bundle: a clock. */
+  readonly around?: (runtime: Runtime, bundle: string) => Runtime;
 }
 
 /**
  * @param options.tempDir where large pictures pass to the model's process; the system's folder where absent
  * @throws PlumblineError `routes-invalid`, `mappings-invalid`, `config-missing`
  */
-export function openReading(config: Config, options: { readonly tempDir?: string } = {}): Reading {
+export function openReading(config: Config, options: ReadingOptions = {}): Reading {
   const modelsDir = config.modelsDir ?? resolve(home, 'models');
   const routesFile = mappingFile(config, 'routes.json');
   const routes = parseRoutes(readText(routesFile), routesFile);
@@ -37,7 +55,27 @@ export function openReading(config: Config, options: { readonly tempDir?: string
   const bundles = new Map<string, Promise<Bundle>>();
   const runtimes = new Map<string, Promise<Runtime>>();
 
+  const models = new Map(
+    routes.rules.map(({ then }) => [then.bundle, { state: 'idle' } as Omit<ModelState, 'bundle'>]),
+  );
+
   const bundle = (name: string): Promise<Bundle> => remember(bundles, name, () => openBundle(modelsDir, name));
+  const start = async (name: string): Promise<Runtime> => {
+    models.set(name, { state: 'starting' });
+    try {
+      const { tempDir, onRestart, around } = options;
+      const runtime = await createRuntime(await bundle(name), {
+        ...config.inference,
+        ...(tempDir === undefined ? {} : { tempDir }),
+        onRestart: (why) => onRestart?.(name, why),
+      });
+      models.set(name, { state: 'running' });
+      return around?.(runtime, name) ?? runtime;
+    } catch (thrown) {
+      models.set(name, { state: 'failed', code: asPlumblineError(thrown).code });
+      throw thrown;
+    }
+  };
   return {
     routes,
     mappings,
@@ -46,8 +84,8 @@ export function openReading(config: Config, options: { readonly tempDir?: string
     decoder,
     modelsDir,
     bundle,
-    runtime: (name) =>
-      remember(runtimes, name, async () => createRuntime(await bundle(name), { ...config.inference, ...options })),
+    runtime: (name) => remember(runtimes, name, () => start(name)),
+    models: () => [...models].map(([name, state]) => ({ bundle: name, ...state })),
     close: async () => {
       const started = await Promise.allSettled(runtimes.values());
       await Promise.all(started.map((r) => (r.status === 'fulfilled' ? r.value.close() : undefined)));

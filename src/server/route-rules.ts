@@ -13,6 +13,9 @@ const reads = (...paths: readonly string[]): RouteRule[] =>
  */
 export const routeRules: readonly RouteRule[] = [
   { methods: ['get'], path: '/health', needs: 'open' },
+  { methods: ['get'], path: '/health/live', needs: 'open' },
+  { methods: ['get'], path: '/health/ready', needs: 'open' },
+  { methods: ['get'], path: '/metrics', needs: 'metrics' },
   { methods: ['post'], path: '/dicom-web/studies', needs: 'stow' },
   { methods: ['post'], path: study, needs: 'stow' },
   ...reads('/dicom-web/studies', '/dicom-web/series', '/dicom-web/instances'),

@@ -8,11 +8,13 @@ import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
 import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
 import { makeApp, maxWaiting } from './app.ts';
 import { auditRefusal } from './audited.ts';
+import { createHealth, type Health } from './health.ts';
 import { routeRules } from './route-rules.ts';
 import { openRooms, type Rooms } from './wire.ts';
 
 export interface Gateway {
   readonly rooms: Rooms;
+  readonly health: Health;
   /** e.g. `http://127.0.0.1:8470` */
   readonly url: string;
   /** Service root for DICOMweb. */
@@ -28,10 +30,13 @@ export interface Gateway {
  * Start everything and listen.
  * @throws PlumblineError `address-in-use`, and those of `openRooms`
  */
-export async function serve(config: Config, log: Log): Promise<Gateway> {
+export async function serve(config: Config, plainLog: Log): Promise<Gateway> {
   guardOutbound(config.outbound);
-  const rooms = await openRooms(config, log);
-  const server = await listenHttp(rooms, log).catch(async (e: unknown) => {
+  const rooms = await openRooms(config, plainLog);
+  const { log } = rooms;
+  const listeners = namedListeners(config);
+  const health = createHealth(rooms, () => listeners);
+  const server = await listenHttp(rooms, health).catch(async (e: unknown) => {
     await rooms.stop({ abort: true });
     throw e;
   });
@@ -51,6 +56,7 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
     await rooms.stop({ abort: true });
     throw e;
   });
+  for (const name of listeners.keys()) listeners.set(name, true);
   rooms.start();
   const { port } = server.address() as AddressInfo;
   const url = `${config.http.tls ? 'https' : 'http'}://${config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host}:${port}`;
@@ -58,11 +64,13 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
   rooms.audit.note({ ...ownActivity, detail: 'start' });
   return {
     rooms,
+    health,
     url,
     dicomweb: `${url}/dicom-web`,
     dimse: dimse.addresses,
     hl7Ports: hl7.map((door) => door.port),
     stop: async (options) => {
+      for (const name of listeners.keys()) listeners.set(name, false);
       const associations = dimse.close(options?.abort ? 0 : 5000);
       await Promise.all(hl7.map((door) => door.stop()));
       const closed = new Promise((done) => server.close(done));
@@ -72,9 +80,20 @@ export async function serve(config: Config, log: Log): Promise<Gateway> {
       clearTimeout(patience);
       await associations;
       rooms.audit.note({ ...ownActivity, detail: 'stop' });
+      health.close();
       await rooms.stop(options);
     },
   };
+}
+
+/** Every door by name; closed until all are open. */
+function namedListeners({ dimse, hl7 }: Config): Map<string, boolean> {
+  const names = [
+    'http',
+    ...dimse.listeners.map((l) => `dimse ${l.aeTitle}`),
+    ...hl7.listeners.map((l) => `hl7 ${l.name}`),
+  ];
+  return new Map(names.map((name) => [name, false]));
 }
 
 function openDimse({ config, studies, blobs, work }: Rooms, log: Log): Promise<DimseDoor> {
@@ -115,16 +134,17 @@ async function listenHl7({ config, studies, blobs }: Rooms, log: Log): Promise<H
 const ownActivity = { kind: 'activity', action: 'E', outcome: 0, door: 'server', who: 'Plumbline', from: '' } as const;
 
 /** @throws PlumblineError address-in-use, config-invalid, config-missing (TLS files, keys of the provider) */
-async function listenHttp(rooms: Rooms, log: Log): Promise<Server> {
+async function listenHttp(rooms: Rooms, health: Health): Promise<Server> {
   const { access, http } = rooms.config;
   const { host, port, tls } = http;
+  const { log } = rooms;
   const guard = createGuard({
     access,
     rules: routeRules,
     log,
     onRefused: (req, identity, error) => auditRefusal(rooms.audit, req, identity, error),
   });
-  const app = makeApp(rooms, guard, log);
+  const app = makeApp(rooms, guard, health);
   const server = tls
     ? createTlsServer(
         {

@@ -4,7 +4,14 @@ import { openAuditLog, type AuditLog } from '../audit/index.ts';
 import { asPlumblineError, PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
 import { createInspector, type Inspector } from '../dicom/index.ts';
 import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
-import { openBlobs, openDatabase, type Blobs, type Database } from '../store/index.ts';
+import {
+  openBlobs,
+  openDatabase,
+  type BlobCounters,
+  type Blobs,
+  type Database,
+  type DatabaseCounters,
+} from '../store/index.ts';
 import { openStudies, type Studies, type StudyGate, type StudySnapshot } from '../studies/index.ts';
 import {
   decideRoutes,
@@ -16,6 +23,8 @@ import {
   type Workers,
 } from '../work/index.ts';
 import { followOrder, orderEcho, priorityOf } from './orders.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { observedLog, observedRuntime, observedStages, observedStudies } from './observe.ts';
 import { openReading, type Reading } from './reading.ts';
 
 /** The rooms of one running gateway, or of one command that looks at its store. */
@@ -31,6 +40,13 @@ export interface Rooms {
   readonly audit: AuditLog;
   /** Looks at files that arrive. */
   readonly inspector: Inspector;
+  readonly metrics: Metrics;
+  /** What was asked of the store since it was opened. */
+  readonly counters: { readonly database: DatabaseCounters; readonly blobs: BlobCounters };
+  /** The log of all rooms: it counts what passes. */
+  readonly log: Log;
+  /** `idle` before `start`, `stopped` from the beginning of `stop`. */
+  state(): 'idle' | 'running' | 'stopped';
   /** Start gate, workers and lanes. */
   start(): void;
   /** Take nothing new, let work in hand end (or give it back with `abort`), close everything. */
@@ -42,35 +58,51 @@ export interface Rooms {
  * gateway runs.
  * @throws PlumblineError of configuration, routes, mappings, bundles and store
  */
-export async function openRooms(config: Config, log: Log, clock: Clock = systemClock): Promise<Rooms> {
+export async function openRooms(config: Config, plainLog: Log, clock: Clock = systemClock): Promise<Rooms> {
+  const metrics = createMetrics();
+  const log = observedLog(plainLog, metrics);
   mkdirSync(config.dataDir, { recursive: true });
   const tempDir = join(config.dataDir, 'tmp');
   mkdirSync(tempDir, { recursive: true });
-  const reading = openReading(config, { tempDir });
+  const reading = openReading(config, {
+    tempDir,
+    onRestart: (bundle, why) => {
+      metrics.modelRestarts.inc({ bundle, code: why.code });
+      log.warn('model starts again', { bundle, code: why.code });
+    },
+    around: (runtime, bundle) => observedRuntime(runtime, bundle, metrics),
+  });
   const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
   const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
   const inspector = createInspector();
-  const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading });
+  const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading, metrics });
   const audit = openAuditLog({ db, clock, log });
   let workers: Workers | undefined;
+  let state: ReturnType<Rooms['state']> = 'idle';
   return {
     config,
     db,
     blobs,
-    studies,
+    studies: observedStudies(studies, metrics, log),
     work,
     delivery,
     reading,
     audit,
     inspector,
+    metrics,
+    counters: { database: db.counters, blobs: blobs.counters },
+    log,
+    state: () => state,
     start: () => {
+      state = 'running';
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
       studies.start();
-      const stages = stagesOf(config, reading, blobs, studies);
+      const stages = observedStages(stagesOf(config, reading, blobs, studies), metrics, log);
       workers = work.startWorkers({ concurrency: config.work.concurrency, stages });
       delivery.start();
     },
     stop: async (options) => {
+      state = 'stopped';
       await studies.stop();
       await workers?.stop(options);
       await delivery.stop();
@@ -94,6 +126,7 @@ interface Parts {
   readonly db: Database;
   readonly blobs: Blobs;
   readonly reading: Reading;
+  readonly metrics: Metrics;
 }
 
 async function connect({
@@ -103,6 +136,7 @@ async function connect({
   db,
   blobs,
   reading,
+  metrics,
 }: Parts): Promise<Pick<Rooms, 'studies' | 'work' | 'delivery'>> {
   const studies: Studies & StudyGate = await openStudies({
     db,
@@ -133,6 +167,7 @@ async function connect({
     giveUpAfterMs: config.delivery.giveUpAfterHours * 3_600_000,
     content: (key) => contentOf(work, blobs, key),
     onDelivered: async (key) => void (await work.markDelivered(key)),
+    onTry: (destination, outcome, ms) => metrics.deliveries.observe({ destination, outcome }, ms / 1000),
   });
   refuseUnknownDestinations(config, reading);
   return { studies, work, delivery };

@@ -7,6 +7,7 @@ import { createGate, type GateParts } from './gate.ts';
 import { forgetMessages, receive } from './orders.ts';
 import { mergedPatient, reconcile } from './reconcile.ts';
 import { addEvent, eventsOf, identitiesOf, instancesWhere, studyOf, type StudyColumns } from './rows.ts';
+import { arrivalsOf, backlogOf, uidOf } from './overview.ts';
 import { search } from './search.ts';
 import { freeze, frozen } from './snapshot.ts';
 import type { Studies, StudyGate } from './types.ts';
@@ -47,6 +48,9 @@ export async function openStudies(options: StudiesOptions): Promise<Studies & St
       );
       return rows.map(studyOf);
     },
+    backlog: () => backlogOf(db),
+    arrivals: (studyUid) => arrivalsOf(db, studyUid),
+    uidOf: (id) => uidOf(db, id),
     instances: (studyUid, seriesUid) =>
       seriesUid === undefined
         ? instancesWhere(db, 'i.study_uid = ?', studyUid)

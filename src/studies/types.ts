@@ -53,6 +53,28 @@ export interface StudyRow {
   readonly own: number;
 }
 
+/** How many studies wait, by state and, where they are held, by reason. */
+export interface StudyBacklog {
+  readonly state: 'arriving' | 'held';
+  /** '' for `arriving`. */
+  readonly code: string;
+  readonly n: number;
+  /** First arrival of the oldest of them, milliseconds since 1970. */
+  readonly oldestAt: number;
+}
+
+/** What came of a study by one door from one sender. */
+export interface Arrivals {
+  readonly door: string;
+  readonly sender: string;
+  readonly origin: Origin;
+  readonly series: number;
+  readonly instances: number;
+  readonly bytes: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+}
+
 /** The room's face to doors and to the web. */
 export interface Studies {
   /** Keep instances: blobs durable first, then one transaction. When it resolves they may be acknowledged. */
@@ -65,6 +87,12 @@ export interface Studies {
   study(studyUid: string): Promise<StudyRow | undefined>;
   /** Newest first. */
   studies(limit: number, offset: number): Promise<StudyRow[]>;
+  /** What waits, counted; one statement. */
+  backlog(): Promise<StudyBacklog[]>;
+  /** How the study came, first arrival first. */
+  arrivals(studyUid: string): Promise<Arrivals[]>;
+  /** The UID of the study with this id (`studyId`), or undefined. */
+  uidOf(id: string): Promise<string | undefined>;
   instances(studyUid: string, seriesUid?: string): Promise<StoredInstance[]>;
   instance(instanceUid: string): Promise<StoredInstance | undefined>;
   /** QIDO-RS matching over summaries. `match` maps 8-digit tags to the query values (wild cards, ranges and lists as in PS3.4 C.2.2.2). */

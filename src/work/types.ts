@@ -112,9 +112,24 @@ export interface EncodingManifest {
   }[];
 }
 
+/** How many workitems are in a state that is not the last, by reason. */
+export interface WorkBacklog {
+  readonly state: WorkitemState;
+  /** '' where there is none. */
+  readonly code: string;
+  readonly n: number;
+  /** When the oldest of them was made, milliseconds since 1970. */
+  readonly oldestAt: number;
+}
+
 export interface WorkFilter {
   readonly state?: WorkitemState;
   readonly studyUid?: string;
+  readonly code?: string;
+  /** Beginning of the key. */
+  readonly key?: string;
+  /** Made at this time or later, milliseconds since 1970. */
+  readonly since?: number;
   readonly limit?: number;
   readonly offset?: number;
 }
@@ -131,6 +146,8 @@ export interface Work {
   timeline(key: string): Promise<WorkEvent[]>;
   /** How many are in each state. */
   counts(): Promise<Readonly<Record<WorkitemState, number>>>;
+  /** What is not done, counted; one statement. */
+  backlog(): Promise<WorkBacklog[]>;
   /** What was written for a drafted workitem. @throws PlumblineError not-found */
   encodings(key: string): Promise<EncodingManifest>;
   /** The draft and its masks as the draft stage wrote them. @throws PlumblineError not-found */

@@ -8,7 +8,7 @@ import { enqueue } from './enqueue.ts';
 import { addEvent, eventsOf, priorityNumber, rowOf, workitemOf, type WorkitemColumns } from './rows.ts';
 import type { WorkOptions } from './options.ts';
 import { runStages } from './runner.ts';
-import type { EncodingManifest, Stages, Work, WorkFilter, Workitem, WorkitemState } from './types.ts';
+import type { EncodingManifest, Stages, Work, WorkBacklog, WorkFilter, Workitem, WorkitemState } from './types.ts';
 import { createWorkers } from './workers.ts';
 
 const defaultRetry: RetryPolicy = { attempts: 5, baseMs: 2_000, capMs: 600_000, random: Math.random };
@@ -122,6 +122,7 @@ export function openWork(options: WorkOptions): Work {
     list: (filter = {}) => list(db, filter),
     timeline: (key) => eventsOf(db, key),
     counts: () => counts(db),
+    backlog: () => backlogOf(db),
     encodings: async (key) => {
       const digest = (await rowOf(db, key))?.encodings;
       if (!digest) throw new PlumblineError('not-found', 'the workitem has no encodings', { where: key });
@@ -219,15 +220,34 @@ async function tryAgain(tx: Sql, key: string, now: number, detail: string): Prom
   await addEvent(tx, key, now, 'tried-again', detail);
 }
 
-async function list(sql: Sql, { state, studyUid, limit = 100, offset = 0 }: WorkFilter): Promise<Workitem[]> {
-  const conditions = [...(state ? ['state = ?'] : []), ...(studyUid ? ['study_uid = ?'] : [])];
+async function list(sql: Sql, { limit = 100, offset = 0, ...filter }: WorkFilter): Promise<Workitem[]> {
+  const conditions = {
+    state: 'state = ?',
+    studyUid: 'study_uid = ?',
+    code: 'code = ?',
+    key: 'substr(key, 1, length(?)) = ?',
+    since: 'created_at >= ?',
+  };
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined) as [
+    keyof typeof conditions,
+    string | number,
+  ][];
+  const params = given.flatMap(([name, value]) => (name === 'key' ? [value, value] : [value]));
   const rows = await sql.all<WorkitemColumns>(
-    `SELECT * FROM workitems WHERE ${conditions.join(' AND ') || '1 = 1'} ORDER BY created_at DESC, key LIMIT ? OFFSET ?`,
-    ...[state, studyUid].filter((p) => p !== undefined),
+    `SELECT * FROM workitems WHERE ${given.map(([name]) => conditions[name]).join(' AND ') || '1 = 1'} ORDER BY created_at DESC, key LIMIT ? OFFSET ?`,
+    ...params,
     limit,
     offset,
   );
   return rows.map(workitemOf);
+}
+
+/** Over what is open alone, so that it costs the same however much is done. */
+function backlogOf(sql: Sql): Promise<WorkBacklog[]> {
+  return sql.all<WorkBacklog>(
+    `SELECT state, COALESCE(code, '') AS code, COUNT(*) AS n, MIN(created_at) AS "oldestAt" FROM workitems
+     WHERE state IN ('waiting', 'ready', 'claimed', 'drafted', 'held', 'failed') GROUP BY state, code`,
+  );
 }
 
 async function counts(sql: Sql): Promise<Record<WorkitemState, number>> {

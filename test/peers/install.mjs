@@ -28,6 +28,7 @@ const python = [
   'pynetdicom==3.0.4',
   'tokenizers==0.22.1',
   'dcmqi==1.5.7',
+  'prometheus-client==0.26.0',
 ];
 /** The built viewer as it is on the npm registry, with nothing that it would bring. */
 const ohif = '@ohif/app@3.13.2';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PlumblineError, silentLog, type ErrorCode } from '../../../src/base/index.ts';
+import { PlumblineError, silentLog, type ErrorCode, type LogFields } from '../../../src/base/index.ts';
 import {
   openDelivery,
   pauseMs,
@@ -184,10 +184,11 @@ describe('a delivery', () => {
   it('whose end the store could not write is asked for again by the same process, and its lane goes on', async () => {
     const locked = { end: false };
     const store = db;
+    const refused = (): Promise<never> => Promise.reject(new PlumblineError('store-locked', 'locked'));
     db = {
       ...store,
-      run: (text, ...params) =>
-        locked.end ? Promise.reject(new PlumblineError('store-locked', 'locked')) : store.run(text, ...params),
+      run: (text, ...params) => (locked.end ? refused() : store.run(text, ...params)),
+      transaction: (work) => (locked.end ? refused() : store.transaction(work)),
     };
     const pacs = flaky('pacs');
     const delivery = open({
@@ -239,6 +240,95 @@ describe('a delivery', () => {
       code: 'config-invalid',
       where: 'archive',
     });
+  });
+});
+
+describe('a lane', () => {
+  const unreachable = (n: number): ErrorCode[] => Array.from({ length: n }, () => 'peer-unreachable');
+
+  it('of a peer that is away asks it by one delivery at a time, and goes on when it answers', async () => {
+    const pacs = flaky('pacs', ...unreachable(4));
+    const delivery = open(pacs);
+    for (const key of ['w1', 'w2', 'w3', 'w4', 'w5']) await delivery.enqueue(key, '1.2', ['pacs']);
+    for (let n = 0; n < 6; n++) await delivery.runDue();
+    // Three deliveries failed; the two others are due, and wait with them.
+    expect(pacs.tries).toBe(3);
+    expect(delivery.lanes()).toEqual([
+      { destination: 'pacs', state: 'open', failures: 3, code: 'peer-unreachable', since: now, nextAt: now + 1000 },
+    ]);
+    now += 1000;
+    await delivery.runDue();
+    expect(pacs.tries).toBe(4);
+    expect(delivery.lanes()).toMatchObject([{ state: 'open', nextAt: now + 2000 }]);
+    now += 2000;
+    await delivery.runDue();
+    expect(pacs.taken).toHaveLength(5);
+    expect(delivery.lanes()).toEqual([{ destination: 'pacs', state: 'closed', failures: 0 }]);
+  });
+
+  it('asks a peer that was away for days again within a minute', async () => {
+    const pacs = flaky('pacs', ...unreachable(40));
+    const delivery = open(pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    for (let n = 0; n < 41; n++) {
+      await delivery.enqueue(`more ${n}`, '1.2', ['pacs']);
+      await delivery.runDue();
+      now += 60_000;
+    }
+    expect(pacs.tries).toBeGreaterThan(40);
+    expect(delivery.lanes()).toMatchObject([{ state: 'closed' }]);
+  });
+
+  it('is not opened by a peer that refuses: it answers', async () => {
+    const pacs = flaky('pacs', 'peer-refused', 'peer-refused', 'peer-refused', 'peer-refused');
+    const delivery = open(pacs);
+    for (const key of ['w1', 'w2', 'w3', 'w4', 'w5']) await delivery.enqueue(key, '1.2', ['pacs']);
+    await delivery.runDue();
+    expect(pacs.taken).toEqual(['w5']);
+    expect(delivery.lanes()).toMatchObject([{ state: 'closed', failures: 0 }]);
+  });
+
+  it('logs an outage once, and its end with the number of failures', async () => {
+    const pacs = flaky('pacs', ...unreachable(9));
+    const said: string[] = [];
+    const note = (event: string, fields: LogFields = {}): void =>
+      void said.push(`${event} ${fields.count ?? ''}`.trim());
+    const delivery = openWith({ log: { info: note, warn: note, error: note } }, pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    for (let n = 0; n < 12; n++) {
+      await delivery.runDue();
+      now += 120_000;
+    }
+    expect(said).toEqual(['delivery failed', 'destination rests', 'destination answers again 9', 'delivered']);
+  });
+});
+
+describe('the story of a delivery', () => {
+  it('has a line for each change, and a number for what repeats', async () => {
+    const pacs = flaky('pacs', 'peer-unreachable', 'peer-unreachable', 'peer-busy', 'peer-refused');
+    const delivery = open(pacs);
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    for (let n = 0; n < 5; n++) {
+      await delivery.runDue();
+      now += 60_000;
+    }
+    const [row] = await delivery.rows();
+    await delivery.retry(row!.id, 'registered there now', 'Ada');
+    await delivery.runDue();
+    expect(await delivery.events(row!.id)).toMatchObject([
+      { event: 'failed', code: 'peer-unreachable', times: 2 },
+      { event: 'failed', code: 'peer-busy', times: 1 },
+      { event: 'dead', code: 'peer-refused', times: 1 },
+      { event: 'tried-again', message: 'registered there now', who: 'Ada' },
+      { event: 'delivered', code: '' },
+    ]);
+  });
+
+  it('ends with a workitem that was taken back, and is not that of the next', async () => {
+    const delivery = open(flaky('pacs'));
+    await delivery.enqueue('w1', '1.2', ['pacs']);
+    expect(await delivery.withdraw('w1')).toBe(true);
+    expect(await db.all('SELECT * FROM delivery_events')).toEqual([]);
   });
 });
 

@@ -30,7 +30,7 @@ interface Stack {
 }
 
 function routesOf(gateway: Gateway): string[] {
-  return mountsOf(gateway.rooms, { identityOf: () => anyone }, silentLog).flatMap(({ path: base, router }) =>
+  return mountsOf(gateway.rooms, { identityOf: () => anyone }, gateway.health).flatMap(({ path: base, router }) =>
     (router as unknown as Stack).stack.flatMap(({ route }) =>
       [route?.path ?? []]
         .flat()
@@ -57,7 +57,11 @@ describe('the table of routes', () => {
   });
 
   it('leaves open nothing but health', () => {
-    expect(routeRules.filter((r) => r.needs === 'open').map((r) => r.path)).toEqual(['/health']);
+    expect(routeRules.filter((r) => r.needs === 'open').map((r) => r.path)).toEqual([
+      '/health',
+      '/health/live',
+      '/health/ready',
+    ]);
   });
 });
 
@@ -188,7 +192,14 @@ describe('a gateway with a provider of tokens', () => {
   it('leaves health open, and tells nobody who asks or who is known', async () => {
     const answer = await ask('/health');
     expect(answer.status).toBe(200);
-    expect(Object.keys((await answer.json()) as object).sort()).toEqual(['status', 'version', 'waiting']);
+    expect(Object.keys((await answer.json()) as object).sort()).toEqual([
+      'needsPerson',
+      'problems',
+      'status',
+      'version',
+      'waiting',
+      'working',
+    ]);
   });
 
   it('does not ask for the body of whoever is not let in: no 100 Continue', async () => {
