@@ -361,6 +361,17 @@ export const catalogue = {
     remedy: 'Free space; doors open again by themselves.',
   },
 
+  'folder-not-empty': {
+    class: 'reject',
+    cause: 'A backup or a restore would write into a folder that holds something.',
+    remedy: 'Name a folder that is empty or not there; nothing is ever overwritten.',
+  },
+  'backup-invalid': {
+    class: 'reject',
+    cause: 'A folder is no complete backup, or something in it is not as it was written.',
+    remedy: 'Use another backup; the message names what is wrong. Nothing was left in the data folder.',
+  },
+
   // — delivery —
   'peer-unreachable': {
     class: 'retry',

@@ -249,6 +249,36 @@ export const configSchema = {
         },
       },
     },
+    retention: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      description:
+        'What is removed after how many days (docs/operations.md). Without a key everything of its kind is kept.',
+      properties: {
+        receivedDays: {
+          type: 'integer',
+          minimum: 1,
+          description:
+            'Received instances of studies of which everything is done. Never of waiting, held or failed work.',
+        },
+        resultsDays: {
+          type: 'integer',
+          minimum: 1,
+          description: 'What was written for such studies: drafts, SEG, SR, FHIR, HL7, report page.',
+        },
+        deadLettersDays: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Dead letters are given up for good.',
+        },
+        messagesDays: {
+          type: 'integer',
+          minimum: 30,
+          description: 'HL7 messages as they came. At least 30: so long a repeated message is recognised.',
+        },
+      },
+    },
     destinations: { type: 'array', items: destination, default: [] },
     hl7: {
       type: 'object',

@@ -2,15 +2,18 @@ import { Command, CommanderError } from 'commander';
 import { asPlumblineError, explainError, PlumblineError } from '../base/index.ts';
 import { exitCodes, version } from './common.ts';
 import { auditCommand } from './commands/audit.ts';
+import { backupCommand, restoreCommand, storeCommand } from './commands/backup.ts';
 import { checkCommand } from './commands/check.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { explainCommand } from './commands/explain.ts';
 import { initCommand } from './commands/init.ts';
 import { jobsCommand } from './commands/jobs.ts';
+import { retentionCommand } from './commands/retention.ts';
 import { runCommand } from './commands/run.ts';
 import { sendCommand } from './commands/send.ts';
 import { serveCommand } from './commands/serve.ts';
+import { statusCommand } from './commands/status.ts';
 
 const program = new Command('plumbline')
   .description(
@@ -37,9 +40,14 @@ for (const make of [
   checkCommand,
   runCommand,
   sendCommand,
+  statusCommand,
   jobsCommand,
   deadLettersCommand,
   auditCommand,
+  backupCommand,
+  restoreCommand,
+  storeCommand,
+  retentionCommand,
   explainCommand,
 ]) {
   program.addCommand(make().exitOverride());

@@ -12,6 +12,7 @@ import type { Destination } from './types.ts';
 export { openDelivery, type Delivery, type DeliveryOptions, type TryOutcome } from './lanes.ts';
 export type { LaneHealth } from './breaker.ts';
 export { pauseMs } from './backoff.ts';
+export { deliveriesOfStudy, dropDeadLetter, oldDeadLetters } from './retire.ts';
 export type * from './types.ts';
 
 /** What is not said of an HL7 receiver is as the configuration's defaults have it. */

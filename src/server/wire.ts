@@ -26,6 +26,8 @@ import { followOrder, orderEcho, priorityOf } from './orders.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { observedLog, observedRuntime, observedStages, observedStudies } from './observe.ts';
 import { openReading, type Reading } from './reading.ts';
+import { dailyRetention } from './daily.ts';
+import { applyRetention, type Retained } from './retention.ts';
 
 /** The rooms of one running gateway, or of one command that looks at its store. */
 export interface Rooms {
@@ -47,6 +49,8 @@ export interface Rooms {
   readonly log: Log;
   /** `idle` before `start`, `stopped` from the beginning of `stop`. */
   state(): 'idle' | 'running' | 'stopped';
+  /** Apply the retention policy; the running gateway does so once a day. */
+  retention(options?: { readonly dryRun?: boolean }): Promise<Retained>;
   /** Start gate, workers and lanes. */
   start(): void;
   /** Take nothing new, let work in hand end (or give it back with `abort`), close everything. */
@@ -79,6 +83,7 @@ export async function openRooms(config: Config, plainLog: Log, clock: Clock = sy
   const audit = openAuditLog({ db, clock, log });
   let workers: Workers | undefined;
   let state: ReturnType<Rooms['state']> = 'idle';
+  const daily = dailyRetention(() => applyRetention({ config, db, blobs, clock }), metrics, log);
   return {
     config,
     db,
@@ -93,6 +98,7 @@ export async function openRooms(config: Config, plainLog: Log, clock: Clock = sy
     counters: { database: db.counters, blobs: blobs.counters },
     log,
     state: () => state,
+    retention: (options) => applyRetention({ config, db, blobs, clock }, options),
     start: () => {
       state = 'running';
       emptyFolder(tempDir); // what a process that was killed left; only one gateway runs over a data folder
@@ -100,9 +106,11 @@ export async function openRooms(config: Config, plainLog: Log, clock: Clock = sy
       const stages = observedStages(stagesOf(config, reading, blobs, studies), metrics, log);
       workers = work.startWorkers({ concurrency: config.work.concurrency, stages });
       delivery.start();
+      daily.start();
     },
     stop: async (options) => {
       state = 'stopped';
+      await daily.stop();
       await studies.stop();
       await workers?.stop(options);
       await delivery.stop();

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
-import { freeBytes, ignoreMissing, readRange, sizeOrUndefined } from './files.ts';
+import { freeBytes, ignoreMissing, readRange, renew, sizeOrUndefined } from './files.ts';
 import { createLimit, createShared, inTurns } from './limit.ts';
 import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
@@ -58,7 +58,11 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
       const to = address(digest);
       // A file of another size is what a broken disk left: it is replaced.
       if (sizeOrUndefined(to) !== bytes) fresh.push({ file, to });
-      else known.push(file);
+      else {
+        // Young again: a sweep that is under way leaves it, although no row names it yet.
+        renew(to);
+        known.push(file);
+      }
     });
     counters.existing += known.length;
     await Promise.all(known.map((file) => file.discard()));
@@ -89,7 +93,7 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
       if (size === undefined) throw lost(digest);
       return size;
     },
-    read: async (digest, start, end) => read(address(digest), digest, start, end),
+    read: async (digest, start, end) => readBlob(address(digest), digest, start, end),
     stream: (digest) => stream(address, digest),
     remove: async (digest) => {
       await unlink(address(digest)).catch(ignoreMissing);
@@ -100,7 +104,7 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
 }
 
 /** @throws PlumblineError internal where `digest` is no SHA-256 in hex: nothing else may become a path */
-function addressOf(dir: string, digest: string): string {
+export function addressOf(dir: string, digest: string): string {
   if (!/^[0-9a-f]{64}$/.test(digest))
     throw new PlumblineError('internal', `"${digest.slice(0, 80)}" is no blob address`);
   return join(dir, digest.slice(0, 2), digest.slice(2, 4), digest);
@@ -111,7 +115,8 @@ function asStagedFile(staged: StagedBlob): StagedFile {
   throw new PlumblineError('internal', 'a blob can only be committed to the store that staged it');
 }
 
-async function read(path: string, digest: string, start?: number, end?: number): Promise<Uint8Array> {
+/** Bytes of a blob at its path. @throws PlumblineError store-damaged */
+export async function readBlob(path: string, digest: string, start?: number, end?: number): Promise<Uint8Array> {
   if (start === undefined && end === undefined) {
     const bytes = await readFile(path).catch((e: unknown) => Promise.reject(readError(e, digest)));
     if (sha256(bytes) !== digest) throw damaged(digest);

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
@@ -72,4 +72,10 @@ export function diskError(e: unknown, where: string): unknown {
   const code = (e as NodeJS.ErrnoException).code;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return e;
   return new PlumblineError('disk-full', `the volume is full (${code})`, { where, cause: e });
+}
+
+/** Let the file be as young as if it had been written now. */
+export function renew(path: string): void {
+  const now = new Date();
+  utimesSync(path, now, now);
 }

@@ -3,5 +3,8 @@
 // Main types: Database, Blobs.
 export type * from './types.ts';
 export { openDatabase, type DatabaseCounters, type DatabaseOptions, type SqliteDatabase } from './sqlite.ts';
-export { openBlobs, type BlobOptions, type FileBlobs } from './blobs.ts';
+export { addressOf, openBlobs, readBlob, type BlobOptions, type FileBlobs } from './blobs.ts';
 export type { BlobCounters } from './staged.ts';
+export { blobsIn, sweepBlobs, type BlobUse, type Swept } from './inventory.ts';
+export { copyBlob, copyDatabase, digestOf, syncFile } from './copy.ts';
+export { syncFolder } from './files.ts';

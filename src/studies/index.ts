@@ -8,3 +8,15 @@ export { openStudies, type StudiesOptions } from './open.ts';
 export { inputDigestOf } from './snapshot.ts';
 export { summaryOf, summaryTags } from './summary.ts';
 export { contradict } from './gate-rows.ts';
+export {
+  dropMessages,
+  dropOwn,
+  dropReceived,
+  hasLiveOrder,
+  instanceBlobs,
+  restingStudies,
+  restsStill,
+  storedSize,
+  usedByInstances,
+  type StoredSize,
+} from './retire.ts';

@@ -10,4 +10,5 @@ export { readAndEncode, answerStudy, draftStudy, encodeStudy, encodingFiles } fr
 export type { Answered, OnProgress, PipelineInput, PipelineResult, ReadInput } from './pipeline.ts';
 export { pipelineStages, type PipelineParts } from './stages.ts';
 export { unpackMasks } from './pack.ts';
+export { dropOutputs, endClaims, letterDropped, workBlobs, workOfStudy, type WorkOfStudy } from './retire.ts';
 export * from './routes.ts';
