@@ -39,7 +39,8 @@ is a study of its own here: it has UIDs and a patient number of its own, the res
 const syntaxNote = `*decoded*: \`digest\` means that the stored values are those of the index, byte for byte. Lossy streams whose decoders round differently
 are compared with a second decoder [test: test/unit/imaging/decode.test.ts › JPEG of 12 bits is within 1 of DCMTK]. *done*: read to its end, with everything that is
 written. A code: held by that name ([docs/errors.md](../docs/errors.md), [docs/warnings.md](../docs/warnings.md)). *given back*: what WADO-RS gives of it
-in its own transfer syntax.`;
+in its own transfer syntax. A codec that fails or hangs is replaced, and the next frame decodes
+[test: test/unit/imaging/decode-damaged.test.ts › decodes on after a codec has failed] [test: test/unit/imaging/decode-damaged.test.ts › is stopped when a frame takes too long, and a new one goes on].`;
 
 const charsetNote = `Names as pydicom reads them in SEG and SR, in the FHIR Bundles, on the report page, and in PID-5 of the ORU^R01 that two receivers got,
 one in UTF-8 and one in Latin 1, each read by its MSH-18. Each file was given a picture that can be read, its text untouched
