@@ -46,18 +46,37 @@ export function part10Parts(dataset: DicomJson, options: WriteOptions = {}): Uin
   return [before, ...pixels, ...(odd ? [new Uint8Array(1)] : [])];
 }
 
-/** The data set alone, Explicit VR Little Endian: by dcmjs, but for the frames of a multi-frame object. */
+/** The data set alone, Explicit VR Little Endian: by dcmjs, but for sequences of many items, which it writes slowly. */
 function writeDataset(dataset: DicomJson): Parts {
-  const frames = dataset[perFrame];
-  if (frames === undefined) return [writeElements(dataset)];
-  const tags = Object.entries(dataset);
-  const before = Object.fromEntries(tags.filter(([tag]) => tag < perFrame));
-  const after = Object.fromEntries(tags.filter(([tag]) => tag > perFrame));
-  return [writeElements(before), encodeElement(perFrame, frames), writeElements(after)];
+  const parts: Uint8Array[] = [];
+  let few: Record<string, DicomElement> = {};
+  const flush = (): void => {
+    if (Object.keys(few).length > 0) parts.push(writeElements(few));
+    few = {};
+  };
+  for (const tag of Object.keys(dataset).sort()) {
+    const element = dataset[tag]!;
+    if (tag !== perFrame && itemsIn(element) <= manyItems) {
+      few[tag] = element;
+      continue;
+    }
+    flush();
+    parts.push(encodeElement(tag, element));
+  }
+  flush();
+  return parts;
 }
 
 /** Per-frame Functional Groups Sequence. */
 const perFrame = '52009230';
+const manyItems = 64;
+
+/** Items of a sequence, and of the sequences in it. */
+function itemsIn({ vr, Value = [] }: DicomElement): number {
+  if (vr !== 'SQ') return 0;
+  const below = (item: DicomJson) => Object.values(item).reduce((n, e) => n + itemsIn(e), 0);
+  return (Value as readonly DicomJson[]).reduce((n, item) => n + 1 + below(item), 0);
+}
 
 function writeElements(dataset: DicomJson): Uint8Array {
   const stream = new dcmjs.data.WriteBufferStream(1 << 16, true);

@@ -166,20 +166,45 @@ export function windowed(centre: number, width: number, shape: string): Voi {
 
 /** From the 0.5th to the 99.5th percentile of the frame without padding; from least to greatest where these are equal. */
 function automatic(decoded: DecodedFrame, modality: Modality, padding: ((stored: number) => boolean) | undefined): Voi {
-  const sample = sampled(decoded.values, padding).map(modality.apply).sort();
-  const at = (share: number): number => sample[Math.round(share * (sample.length - 1))] ?? 0;
+  const at = ranked(decoded.values, modality, padding);
   let [low, high, name] = [at(0.005), at(0.995), 'automatic, percentiles 0.5 to 99.5'];
   if (low === high) [low, high, name] = [at(0), at(1), 'automatic, least to greatest'];
   const span = high - low || 1;
   return { apply: (v) => ((v - low) * 255) / span, text: `${name}: ${short(low)} to ${short(high)}` };
 }
 
-/** At most about a quarter million values, evenly taken: enough for percentiles, and always the same. */
-function sampled(values: DecodedFrame['values'], padding: ((stored: number) => boolean) | undefined): Float64Array {
+/**
+ * The modality value below which a share of the pixels lies. Of at most about a quarter million pixels, evenly taken:
+ * enough for percentiles, and always the same. Stored values of up to 16 bits are counted: sorting the pixels of a CT
+ * slice took 20 ms.
+ */
+function ranked(
+  values: DecodedFrame['values'],
+  modality: Modality,
+  padding: ((stored: number) => boolean) | undefined,
+): (share: number) => number {
   const step = Math.ceil(values.length / 262_144);
+  const counts = values.BYTES_PER_ELEMENT <= 2 ? new Uint32Array(1 << 17) : undefined;
   const kept: number[] = [];
-  for (let i = 0; i < values.length; i += step) if (!padding?.(values[i]!)) kept.push(values[i]!);
-  return Float64Array.from(kept);
+  let total = 0;
+  for (let i = 0; i < values.length; i += step) {
+    const value = values[i]!;
+    if (padding?.(value)) continue;
+    total++;
+    if (counts) counts[value + 0x8000]!++;
+    else kept.push(modality.apply(value));
+  }
+  if (!counts) {
+    const sorted = Float64Array.from(kept).sort();
+    return (share) => sorted[Math.round(share * (total - 1))] ?? 0;
+  }
+  const steps: { readonly value: number; readonly n: number }[] = [];
+  counts.forEach((n, at) => n > 0 && steps.push({ value: modality.apply(at - 0x8000), n }));
+  steps.sort((p, q) => p.value - q.value);
+  return (share) => {
+    let before = Math.round(share * (total - 1));
+    return steps.find(({ n }) => (before -= n) < 0)?.value ?? 0;
+  };
 }
 
 function short(v: number): string {

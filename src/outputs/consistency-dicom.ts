@@ -1,10 +1,11 @@
 import { isUid, PlumblineError, type Stack } from '../base/index.ts';
-import { inspectPart10, items, personName, text, type InspectedFile } from '../dicom/index.ts';
+import { items, personName, text, type InspectedFile } from '../dicom/index.ts';
 import { collect, nameOf, type ReadBack, type Say } from './consistency-rules.ts';
 import { checkContentItems, checkReportForm, checkSegmentForm, checkValues } from './consistency-form.ts';
 import { checkSegment } from './consistency-seg.ts';
 import { checkReport } from './consistency-sr.ts';
 import { firstSource, isLegal, objectUid } from './dicom-common.ts';
+import { readBack } from './read-back.ts';
 import type { DicomObject, EncodingInput, Problem } from './types.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { DicomObject, EncodingInput, Problem } from './types.ts';
 export function checkDicom(input: EncodingInput, segs: readonly DicomObject[], sr: DicomObject): Problem[] {
   const { say, problems } = collect();
   checkSet(input, segs, say);
-  const readSegs = segs.flatMap((seg) => readBack(seg, say));
+  const readSegs = segs.flatMap((seg) => readOrSay(seg, say));
   for (const seg of readSegs) {
     const stack = input.draft.stacks.find((s) => s.id === seg.object.stack);
     if (!stack) continue;
@@ -24,7 +25,7 @@ export function checkDicom(input: EncodingInput, segs: readonly DicomObject[], s
     checkSegment(input, stack, seg, say);
   }
   const first = input.draft.stacks[0];
-  for (const report of readBack(sr, say)) {
+  for (const report of readOrSay(sr, say)) {
     if (first) checkIdentity(input, first, report, say);
     checkValues(report, say);
     checkReportForm(report, say);
@@ -47,10 +48,9 @@ function checkSet(input: EncodingInput, segs: readonly DicomObject[], say: Say):
 }
 
 /** What cannot be read is a problem, not an exception. */
-function readBack(object: DicomObject, say: Say): ReadBack[] {
+function readOrSay(object: DicomObject, say: Say): ReadBack[] {
   try {
-    const [first, ...rest] = object.parts;
-    const file = inspectPart10(first!, { rest });
+    const file = readBack(object);
     return [{ object, file, attributes: file.attributes }];
   } catch (thrown) {
     if (!(thrown instanceof PlumblineError)) throw thrown;

@@ -3,6 +3,7 @@
 // Main type: EncodingSet.
 export { encodeSeg } from './seg.ts';
 export { encodeSr } from './sr.ts';
+export { readBack } from './read-back.ts';
 export { checkDicom } from './consistency-dicom.ts';
 export { dicomChecks } from './consistency-rules.ts';
 export type * from './types.ts';

@@ -14,8 +14,10 @@ export const kindWords: Readonly<Record<Sentence['kind'], string>> = {
 /** A number for reading: 3 significant digits, never in exponent form. */
 export function threeDigits(value: number): string {
   const rounded = Number(value.toPrecision(3));
-  return rounded.toLocaleString('en-US', { maximumSignificantDigits: 3, useGrouping: false });
+  return readable.format(rounded);
 }
+
+const readable = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3, useGrouping: false });
 
 /** `0.8 mL`, `24 mm³`, `12.1 mm`; cubic millimetres read as millilitres from 0.1 mL on. */
 export function measured({ value, unit }: Measurement): string {

@@ -1,4 +1,5 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw } from 'node:zlib';
 import { PlumblineError, type MaskPlane, type MaskSet } from '../base/index.ts';
 
 /** How stage outputs lie in blobs: JSON and, beside it, the bits that it speaks of, deflated (masks are mostly empty). */
@@ -9,22 +10,25 @@ interface Packed {
   readonly lengths: readonly number[];
 }
 
-/** @param schema name and version, checked by `unpack` */
-export function pack(schema: string, value: unknown, parts: readonly Uint8Array[]): Uint8Array {
+const deflate = promisify(deflateRaw);
+const inflate = promisify(inflateRaw);
+
+/** Deflated by another thread. @param schema name and version, checked by `unpack` */
+export async function pack(schema: string, value: unknown, parts: readonly Uint8Array[]): Promise<Uint8Array> {
   const head: Packed = { schema, value, lengths: parts.map((p) => p.byteLength) };
   const text = new TextEncoder().encode(JSON.stringify(head));
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, text.byteLength, true);
-  return deflateRawSync(Buffer.concat([length, text, ...parts]), { level: 1 });
+  return (await deflate(Buffer.concat([length, text, ...parts]), { level: 1 })) as Uint8Array;
 }
 
 /** @throws PlumblineError store-damaged where the bytes are not of this schema */
-export function unpack<T>(
+export async function unpack<T>(
   schema: string,
   bytes: Uint8Array,
-): { readonly value: T; readonly parts: readonly Uint8Array[] } {
+): Promise<{ readonly value: T; readonly parts: readonly Uint8Array[] }> {
   try {
-    const all = inflateRawSync(bytes);
+    const all = (await inflate(bytes)) as Buffer;
     const end = 4 + all.readUInt32LE(0);
     const head = JSON.parse(all.toString('utf8', 4, end)) as Packed;
     if (head.schema !== schema) throw new PlumblineError('store-damaged', `it is ${head.schema}`);
@@ -39,7 +43,7 @@ export function unpack<T>(
 const masksSchema = 'plumbline.masks/1';
 
 /** The bits of a draft as one block of bytes. */
-export function packMasks(masks: MaskSet): Uint8Array {
+export function packMasks(masks: MaskSet): Promise<Uint8Array> {
   const entries = [...masks].map(([id, planes]) => ({ id, planes: planes.map((p) => p.plane) }));
   return pack(
     masksSchema,
@@ -49,8 +53,8 @@ export function packMasks(masks: MaskSet): Uint8Array {
 }
 
 /** @throws PlumblineError store-damaged */
-export function unpackMasks(bytes: Uint8Array): MaskSet {
-  const { value, parts } = unpack<{ id: string; planes: number[] }[]>(masksSchema, bytes);
+export async function unpackMasks(bytes: Uint8Array): Promise<MaskSet> {
+  const { value, parts } = await unpack<{ id: string; planes: number[] }[]>(masksSchema, bytes);
   let next = 0;
   const planesOf = (planes: readonly number[]): MaskPlane[] => planes.map((plane) => ({ plane, bits: parts[next++]! }));
   return new Map(value.map(({ id, planes }) => [id, planesOf(planes)]));

@@ -8,7 +8,6 @@ import {
   type Picture,
   type Site,
 } from '../base/index.ts';
-import { inspectPart10 } from '../dicom/index.ts';
 import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
 import { loadPictures, type StudyReading } from '../imaging/index.ts';
 import type { Bundle } from '../inference/index.ts';
@@ -22,6 +21,7 @@ import {
   encodePreviewInTurns,
   encodeSeg,
   encodeSr,
+  readBack,
   type DicomObject,
   type EncodingInput,
   type EncodingProfile,
@@ -136,10 +136,12 @@ export async function encodeStudy(
   const fhirR4 = encodeFhirR4(encoding, segs, sr, html);
   await setImmediate();
   const oru = new Map((input.oru ?? []).map((version) => [version, encodeOru(encoding, version)]));
-  const set: EncodingSet = { segs, sr, html, fhirR4, fhirR5: encodeFhirR5(encoding, segs, sr, html), oru };
+  const fhirR5 = encodeFhirR5(encoding, segs, sr, html);
+  const set: EncodingSet = { segs, sr, html, fhirR4, fhirR5, oru };
   onProgress?.('check', 0, 1);
   await setImmediate();
   const ofDicom = checkDicom(encoding, segs, sr);
+  await setImmediate();
   await setImmediate();
   const ofOru = [...oru].flatMap(([version, text]) => checkOru(encoding, text, version));
   const problems = [...ofDicom, ...checkFhir(encoding, set), ...ofOru];
@@ -173,11 +175,9 @@ export function encodingFiles({ segs, sr, fhirR4, fhirR5, html, oru = new Map() 
   ];
 }
 
-function dicomFile({ role, index, parts }: DicomObject): EncodedFile {
-  const [first, ...rest] = parts;
-  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(first!, {
-    rest,
-  });
+function dicomFile(object: DicomObject): EncodedFile {
+  const { role, index, parts } = object;
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = readBack(object);
   const ref = {
     studyUid,
     seriesUid,

@@ -66,16 +66,16 @@ export function pipelineStages(parts: PipelineParts): Stages {
       return packAnswered({ ...answered, createdAt: new Date(clock.now()).toISOString() });
     },
     draft: async (input, bytes) => {
-      const { createdAt, ...answered } = unpackAnswered(bytes);
+      const { createdAt, ...answered } = await unpackAnswered(bytes);
       const { key, inputDigest } = input.item;
       const { draft, masks } = draftStudy({ ...(await common(input)), createdAt, key, inputDigest }, answered);
-      return { draft: new TextEncoder().encode(JSON.stringify(draft)), masks: packMasks(masks) };
+      return { draft: new TextEncoder().encode(JSON.stringify(draft)), masks: await packMasks(masks) };
     },
     encode: async (input, made, bytes) => {
       const draft = JSON.parse(new TextDecoder().decode(made.draft)) as Draft;
       const order = await parts.orderOf?.(draft.studyUid);
       const shared = { ...(await common(input)), ...(order && { order }) };
-      const { set, problems } = await encodeStudy(shared, draft, unpackMasks(made.masks));
+      const { set, problems } = await encodeStudy(shared, draft, await unpackMasks(made.masks));
       const files = encodingFiles(set);
       const summary = makeSummary({
         status: 'done',
@@ -85,7 +85,7 @@ export function pipelineStages(parts: PipelineParts): Stages {
           bytes: lengthOf(f.parts),
           digest: f.dicom?.ref.digest ?? sha256OfParts(f.parts),
         })),
-        timingsMs: unpackAnswered(bytes).timingsMs,
+        timingsMs: (await unpackAnswered(bytes)).timingsMs,
         problems,
       });
       return [...files, jsonFile('summary.json', summary)];
@@ -122,7 +122,7 @@ async function openSources(
   return sources;
 }
 
-function packAnswered(record: AnsweredRecord): Uint8Array {
+function packAnswered(record: AnsweredRecord): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const answers = record.answers.map(({ masks, ...answer }) => ({
     ...answer,
@@ -135,11 +135,11 @@ function packAnswered(record: AnsweredRecord): Uint8Array {
   return pack(answeredSchema, { ...record, answers }, parts);
 }
 
-function unpackAnswered(bytes: Uint8Array): AnsweredRecord {
+async function unpackAnswered(bytes: Uint8Array): Promise<AnsweredRecord> {
   type Stored = Omit<Answer, 'masks'> & {
     readonly masks: readonly ((Omit<PictureMask, 'bits'> & { readonly part: number }) | null)[];
   };
-  const { value, parts } = unpack<Omit<AnsweredRecord, 'answers'> & { readonly answers: readonly Stored[] }>(
+  const { value, parts } = await unpack<Omit<AnsweredRecord, 'answers'> & { readonly answers: readonly Stored[] }>(
     answeredSchema,
     bytes,
   );

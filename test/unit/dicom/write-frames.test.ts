@@ -53,6 +53,20 @@ describe('the encoder of per-frame groups', () => {
     expect(byUs).toEqual([byDcmjs, byDcmjs, {}]);
   });
 
+  it('writes any sequence of many items, and leaves what stands behind it as it is: order and text', () => {
+    const many = Array.from({ length: 100 }, (_, i) => dataset({ ReferencedSOPInstanceUID: `1.2.${i + 1}` }));
+    const given = dataset({
+      ...head,
+      CurrentRequestedProcedureEvidenceSequence: [dataset({ ReferencedSOPSequence: many })],
+      ContentSequence: [dataset({ TextValue: 'Größe: 東京' })],
+      PatientName: 'Yamada^Tarou=山田^太郎',
+      ContentCreatorName: 'Müller^J',
+    });
+    const { attributes } = inspectPart10(writePart10(given));
+    expect(attributes).toEqual({ ...given, '00080005': elementOfVr('CS', 'ISO_IR 192') });
+    expect(Object.keys(attributes)).toEqual(Object.keys(attributes).toSorted());
+  });
+
   it('keeps elements behind the frames in their order', () => {
     const behind = { '54000100': elementOfVr('SQ', dataset({ SegmentNumber: 1 })) };
     const written = writePart10({ ...dataset({ ...head, PerFrameFunctionalGroupsSequence: [item] }), ...behind });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dataset, type DatasetInput } from '../../../src/dicom/index.ts';
 import type { DecodedFrame } from '../../../src/imaging/index.ts';
@@ -38,6 +39,23 @@ describe('renderGrey', () => {
     const { grey, window } = render(values, { PixelPaddingValue: -2000, PixelRepresentation: 1 });
     expect(window).toBe('automatic, percentiles 0.5 to 99.5: 5 to 995');
     expect([grey[5], grey[500], grey[995], grey[1001]]).toEqual([0, 128, 255, 0]);
+  });
+
+  test('the percentiles are those of all pixels in order, counted or sorted, with a slope that turns them round too', () => {
+    const edges = fc.constantFrom(-32768, 32767, 0, 1);
+    const values = fc.array(fc.oneof(edges, fc.integer({ min: -900, max: 900 })), { minLength: 1, maxLength: 300 });
+    fc.assert(
+      fc.property(values, fc.constantFrom(1, -2, 0.5), (stored, slope) => {
+        const rescale = { RescaleSlope: slope, RescaleIntercept: -10 };
+        const sorted = stored.map((v) => v * slope - 10).sort((a, b) => a - b);
+        const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
+        const [low, high] = at(0.005) === at(0.995) ? [at(0), at(1)] : [at(0.005), at(0.995)];
+        const said = [low, high].map((v) => Number(v.toPrecision(5))).join(' to ');
+        expect(render(stored, rescale).window.endsWith(`: ${said}`)).toBe(true);
+        const wide = { values: Int32Array.from(stored), bitsStored: 32 };
+        expect(render(stored, rescale, wide).grey).toEqual(render(stored, rescale).grey);
+      }),
+    );
   });
 
   test('padding is black in an inverted image too, and a range of padding counts whole', () => {
