@@ -9,6 +9,7 @@ import { hl7Destination } from './hl7.ts';
 import type { Peer } from './http.ts';
 import type { Destination } from './types.ts';
 
+export { auditedDestination } from './audited.ts';
 export { openDelivery, type Delivery, type DeliveryOptions, type TryOutcome } from './lanes.ts';
 export type { LaneHealth } from './breaker.ts';
 export { pauseMs } from './backoff.ts';

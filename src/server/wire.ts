@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { openAuditLog, type AuditLog } from '../audit/index.ts';
 import { asPlumblineError, PlumblineError, systemClock, type Clock, type Config, type Log } from '../base/index.ts';
 import { createInspector, type Inspector } from '../dicom/index.ts';
-import { makeDestination, openDelivery, type DeliverContent, type Delivery } from '../delivery/index.ts';
+import {
+  auditedDestination,
+  makeDestination,
+  openDelivery,
+  type DeliverContent,
+  type Delivery,
+} from '../delivery/index.ts';
 import {
   openBlobs,
   openDatabase,
@@ -79,8 +85,8 @@ export async function openRooms(config: Config, plainLog: Log, clock: Clock = sy
   const db = await openDatabase(join(config.dataDir, 'plumbline.db'));
   const blobs = await openBlobs(join(config.dataDir, 'blobs'), { reserveBytes: config.store.reserveBytes });
   const inspector = createInspector();
-  const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading, metrics });
   const audit = openAuditLog({ db, clock, log });
+  const { studies, work, delivery } = await connect({ config, log, clock, db, blobs, reading, metrics, audit });
   let workers: Workers | undefined;
   let state: ReturnType<Rooms['state']> = 'idle';
   const daily = dailyRetention(() => applyRetention({ config, db, blobs, clock }), metrics, log);
@@ -135,6 +141,7 @@ interface Parts {
   readonly blobs: Blobs;
   readonly reading: Reading;
   readonly metrics: Metrics;
+  readonly audit: AuditLog;
 }
 
 async function connect({
@@ -145,6 +152,7 @@ async function connect({
   blobs,
   reading,
   metrics,
+  audit,
 }: Parts): Promise<Pick<Rooms, 'studies' | 'work' | 'delivery'>> {
   const studies: Studies & StudyGate = await openStudies({
     db,
@@ -169,7 +177,7 @@ async function connect({
     db,
     clock,
     log,
-    destinations: config.destinations.map(makeDestination),
+    destinations: config.destinations.map((d) => auditedDestination(makeDestination(d), audit, log)),
     firstPauseMs: config.delivery.firstPauseSeconds * 1000,
     maxPauseMs: config.delivery.maxPauseSeconds * 1000,
     giveUpAfterMs: config.delivery.giveUpAfterHours * 3_600_000,

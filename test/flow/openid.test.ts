@@ -71,37 +71,39 @@ describe('a gateway behind an OpenID provider', () => {
   });
 
   it('tells in its audit who sent, who looked and who was not let in, as lines and as FHIR', async () => {
-    const lines = async (...options: string[]) => {
+    const audit = async <T>(...options: string[]): Promise<T[]> => {
       const { code, stdout } = await plumbline(['audit', '--config', file, ...options]);
       expect(code).toBe(0);
       return stdout
         .trim()
         .split('\n')
-        .map((l) => JSON.parse(l) as { event: { kind: string; who: string } } & { resourceType: string });
+        .map((line) => JSON.parse(line) as T);
     };
     const seen = await until(async () => {
-      const all = (await lines()).map(({ event }) => `${event.kind} ${event.who}`);
+      const lines = await audit<{ event: { kind: string; who: string } }>();
+      const all = lines.map(({ event }) => `${event.kind} ${event.who}`);
       return all.includes('login unknown') && all.includes('query viewer') ? all : undefined;
     }, 'the last batch');
     expect(seen).toEqual(expect.arrayContaining(['transferred ct-1', 'alert viewer', 'alert ct-1']));
-    expect((await lines()).some(({ event }) => event.kind === 'log-used' && event.who.startsWith('operator '))).toBe(
-      true,
+    const ofStudy = await audit<{ resourceType: string; type: { code: string } }>(
+      '--study',
+      ct!.studyUid,
+      '--format',
+      'fhir',
     );
-    const ofStudy = await lines('--study', ct!.studyUid, '--format', 'fhir');
-    expect(ofStudy.every((l) => l.resourceType === 'AuditEvent')).toBe(true);
-    const { stdout } = await plumbline(['audit', 'verify', '--config', file]);
+    expect(ofStudy.map((e) => `${e.resourceType} ${e.type.code}`)).toContain('AuditEvent 110104');
+  });
+
+  it('verifies the chain of its audit against a head that was kept', async () => {
+    const { code, stdout } = await plumbline(['audit', 'verify', '--config', file]);
+    expect(code).toBe(0);
     const head = /Head: (\S+)/.exec(stdout)![1]!;
-    expect((await plumbline(['audit', 'verify', '--config', file, '--head', head])).code).toBe(0);
     const wrong = await plumbline(['audit', 'verify', '--config', file, '--head', head.replace(/.{8}$/, '00000000')]);
-    expect(wrong.code).toBe(1);
-    expect(wrong.stderr).toContain('audit-damaged');
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('audit-damaged')]);
   });
 
   it('answers `plumbline check` with the keys that it got', async () => {
     const { stdout } = await plumbline(['check', '--config', file]);
     expect(stdout).toContain(`✓ access: 1 keys of http://127.0.0.1:${port}`);
-    await openId!.stop();
-    const away = await plumbline(['check', '--config', file]);
-    expect(away.stdout).toContain('✗ access: identity-provider-unreachable');
   });
 });

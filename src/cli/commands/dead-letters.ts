@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { DeliveryRow } from '../../delivery/index.ts';
 import type { Rooms } from '../../server/index.ts';
+import { person } from '../common.ts';
 import { withRooms } from './jobs.ts';
 
 interface Options {
@@ -57,6 +58,10 @@ async function retry(rooms: Rooms, id: string | undefined, o: Options): Promise<
     id === undefined
       ? (await needPerson(rooms)).filter((r) => r.destination === o.destination).map((r) => r.id)
       : [Number(id)];
-  for (const one of ids) await rooms.delivery.retry(one, o.reason!);
+  for (const one of ids) {
+    await rooms.delivery.retry(one, o.reason!);
+    const about = { kind: 'procedure', action: 'U', outcome: 0, door: 'cli', from: '' } as const;
+    rooms.audit.note({ ...about, who: person(), detail: `delivery ${one} tried again` });
+  }
   process.stdout.write(`${ids.length} ${ids.length === 1 ? 'delivery' : 'deliveries'} will be tried again.\n`);
 }
