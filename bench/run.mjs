@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { become, ensureInstalled, findNode, root } from '../src/cli/ensure.mjs';
 
-const names = ['stow', 'dimse', 'hl7', 'seg', 'inference', 'way', 'hostile', 'syntaxes', 'mutations'];
+const names = [
+  'stow', 'dicomweb', 'ack', 'dimse', 'hl7', 'seg', 'inference', 'way', 'hostile', 'syntaxes', 'mutations',
+]; // prettier-ignore
 const [name, ...rest] = process.argv.slice(2);
 if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
   process.stderr.write(`npm run bench -- NAME, where NAME is one of: ${names.join(', ')}\n`);

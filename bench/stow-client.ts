@@ -8,7 +8,7 @@ import { dataset, writePart10 } from '../src/dicom/index.ts';
 export const boundary = 'plumbline-bench';
 const contentType = `multipart/related; type="application/dicom"; boundary=${boundary}`;
 
-/** One slice of seeded noise, 512 x 512 x 16 bits; every slice that is sent is this one under other UIDs. */
+/** One slice of seeded noise, 16 bits a pixel; every slice that is sent is this one under other UIDs. */
 export interface Slices {
   /** What stands before the pixels, with UIDs of its own; the same length for every slice. */
   readonly head: (study: number, index: number) => Buffer;
@@ -17,8 +17,10 @@ export interface Slices {
   readonly bytes: number;
 }
 
-export function makeSlices(seed = 1): Slices {
-  const file = Buffer.from(sliceFile(seed));
+/** @param side rows and columns */
+export function makeSlices(seed = 1, side = 512): Slices {
+  const file = Buffer.from(sliceFile(seed, side));
+  const pixelBytes = side * side * 2;
   const pixels = file.subarray(file.length - pixelBytes);
   const head = file.subarray(0, file.length - pixelBytes);
   const places = kinds.map((kind) => allPlaces(head, placeholder(kind)));
@@ -80,7 +82,6 @@ function* bodyOf(slices: Slices, study: number, from: number, to: number): Gener
 
 type Kind = 'study' | 'series' | 'instance';
 const kinds: readonly Kind[] = ['study', 'series', 'instance'];
-const pixelBytes = 512 * 512 * 2;
 
 function placeholder(kind: Kind): string {
   return derivedUid('bench', 'placeholder', kind).padEnd(44, '1').slice(0, 44);
@@ -98,7 +99,7 @@ function allPlaces(bytes: Buffer, text: string): number[] {
   return places;
 }
 
-function sliceFile(seed: number): Uint8Array {
+function sliceFile(seed: number, side: number): Uint8Array {
   const image = dataset({
     SOPClassUID: '1.2.840.10008.5.1.4.1.1.2',
     SOPInstanceUID: placeholder('instance'),
@@ -115,8 +116,8 @@ function sliceFile(seed: number): Uint8Array {
     InstanceNumber: '1',
     SamplesPerPixel: 1,
     PhotometricInterpretation: 'MONOCHROME2',
-    Rows: 512,
-    Columns: 512,
+    Rows: side,
+    Columns: side,
     BitsAllocated: 16,
     BitsStored: 16,
     HighBit: 15,
@@ -124,7 +125,7 @@ function sliceFile(seed: number): Uint8Array {
     WindowCenter: '32768',
     WindowWidth: '65536',
   });
-  return writePart10(image, { pixelData: { vr: 'OW', bytes: noise(seed, pixelBytes) } });
+  return writePart10(image, { pixelData: { vr: 'OW', bytes: noise(seed, side * side * 2) } });
 }
 
 /** xorshift32. */
