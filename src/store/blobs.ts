@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
@@ -7,6 +6,7 @@ import { freeBytes, ignoreMissing, readRange, renew, sizeOrUndefined } from './f
 import { createLimit, createShared, inTurns } from './limit.ts';
 import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
+import { streamFile } from './stream.ts';
 import type { Blobs, StagedBlob } from './types.ts';
 
 export interface BlobOptions {
@@ -127,18 +127,13 @@ export async function readBlob(path: string, digest: string, start?: number, end
 
 /** The digest is known only after the last byte: a damaged blob throws at its end. */
 async function* stream(address: (digest: string) => string, digest: string): AsyncIterable<Uint8Array> {
-  const path = address(digest);
-  const hash = createHash('sha256');
-  const chunks: AsyncIterable<Uint8Array> = createReadStream(path, { highWaterMark: 1 << 18 });
+  let found: string;
   try {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      yield chunk;
-    }
+    found = yield* streamFile(address(digest));
   } catch (e) {
     throw readError(e, digest);
   }
-  if (hash.digest('hex') !== digest) throw damaged(digest);
+  if (found !== digest) throw damaged(digest);
 }
 
 /** So many files, or bytes, may be staged between two questions for free space: each question is a call of the system. */

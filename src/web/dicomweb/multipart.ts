@@ -26,12 +26,33 @@ export async function sendMultipart(res: Response, essence: string, parts: reado
   await sendStream(res, body(parts, heads, tail));
 }
 
-/** Stream to the client; one that hangs up is no error of ours. */
+/** Stream to the client, as fast as it reads; one that hangs up is no error of ours. */
 export async function sendStream(res: Response, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   try {
-    await pipeline(Readable.from(chunks, { objectMode: false }), res);
+    await pipeline(Readable.from(ahead(chunks), { objectMode: false }), res);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw thrown;
+  }
+}
+
+/** The next chunk is made while this one is on its way; never more than the next. */
+async function* ahead(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]();
+  const ask = (): Promise<IteratorResult<Uint8Array>> => {
+    const asked = source.next();
+    asked.catch(() => undefined); // told when it is waited for
+    return asked;
+  };
+  let next = ask();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = ask();
+      yield value;
+    }
+  } finally {
+    await source.return?.();
   }
 }
 

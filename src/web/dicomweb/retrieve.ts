@@ -72,9 +72,9 @@ async function sendFile(blobs: Blobs, { ref }: StoredInstance, req: Request, res
 async function* withoutPreamble(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let passed = 0;
   for await (const chunk of file) {
-    const own = passed < 128 ? Uint8Array.from(chunk) : chunk;
-    if (passed < 128) own.fill(0, 0, 128 - passed);
+    const blank = Math.min(chunk.length, Math.max(0, 128 - passed));
     passed += chunk.length;
-    yield own;
+    if (blank > 0) yield new Uint8Array(blank);
+    if (blank < chunk.length) yield chunk.subarray(blank);
   }
 }

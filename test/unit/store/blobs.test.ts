@@ -129,7 +129,7 @@ describe('blobs', () => {
   });
 
   it('are streamed whole', async () => {
-    const big = Buffer.alloc(1_000_003, 'plumb');
+    const big = Buffer.alloc(3_000_003, 'plumb');
     const digest = await blobs.put(big);
     const chunks = await drain(blobs.stream(digest));
     expect(Buffer.concat(chunks).equals(big)).toBe(true);
