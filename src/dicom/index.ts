@@ -1,7 +1,14 @@
 // The DICOM format: Part 10 bytes to attributes in the DICOM JSON Model and back, names of tags, character sets.
 // It never decodes pixels and knows nothing of studies, models or reports.
 // Main type: DicomJson (in base).
-export { attributesOf, inspectPart10, type InspectedFile, type InspectOptions, type PixelLocation } from './inspect.ts';
+export {
+  attributesOf,
+  bulkValue,
+  inspectPart10,
+  type InspectedFile,
+  type InspectOptions,
+  type PixelLocation,
+} from './inspect.ts';
 export { createInspector, type Inspector } from './inspector.ts';
 export { look, type SeenFile } from './look.ts';
 export { readFrames, type EncodedFrames } from './frames.ts';

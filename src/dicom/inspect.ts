@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isUid, lengthOf, PlumblineError, type DicomJson, type Parts } from '../base/index.ts';
 import { refuseUndecodable } from './charset.ts';
-import { plainText, toJson } from './json.ts';
+import { plainText, toJson, valueAt, type BulkUri } from './json.ts';
 import { parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
 import { isNotStorable } from './sop-classes.ts';
 import { texts } from './attributes.ts';
@@ -43,6 +43,18 @@ export interface InspectOptions {
   readonly rest?: Parts;
   /** The digest of the data set where the caller has made it while the bytes came in: then it is not made again. */
   readonly dataDigest?: string;
+  /** Gives long binary values a BulkDataURI instead of leaving them out. */
+  readonly bulk?: BulkUri;
+}
+
+/**
+ * One long value of a file as bytes, little endian.
+ * @param path as `BulkUri` has it
+ * @returns undefined where there is none, and for sequences, pixel data and short values
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
+ */
+export function bulkValue(file: Uint8Array, path: string): Uint8Array | undefined {
+  return valueAt(parsePart10(file), path);
 }
 
 /**
@@ -75,8 +87,8 @@ export function attributesOf(file: Uint8Array): DicomJson {
   return attributesIn(parsePart10(file), {}).attributes;
 }
 
-function attributesIn(parsed: ParsedPart10, { undecodable: policy }: InspectOptions) {
-  const { attributes, undecodable } = toJson(parsed);
+function attributesIn(parsed: ParsedPart10, { undecodable: policy, bulk }: InspectOptions) {
+  const { attributes, undecodable } = toJson(parsed, bulk);
   if (undecodable.length > 0 && policy !== 'mark')
     refuseUndecodable(undecodable[0]!, texts(attributes, 'SpecificCharacterSet'));
   return { attributes, undecodable };

@@ -7,6 +7,9 @@ import { rawElement, type ParsedPart10, type RawDataset, type RawElement } from 
 /** Longer values are left out, but for text and look-up tables. */
 const longest = 4096;
 
+/** @param path `TAG` of an element, `TAG.ITEM.TAG` (items from 1 on) of one in a sequence */
+export type BulkUri = (path: string) => string;
+
 export interface JsonDataset {
   readonly attributes: DicomJson;
   /** Tags of elements whose text holds bytes that do not decode; there U+FFFD stands in their place. */
@@ -18,9 +21,12 @@ export interface JsonDataset {
  *
  * Left out: pixel data, group lengths, private elements without a known representation, and binary or numeric values of
  * more than 4 KiB that are no palette or look-up table. A Decimal or Integer String that is no number stays text.
+ * @param bulk where a value that is left out for its length can be fetched: then its element has a BulkDataURI
  */
-export function toJson(file: ParsedPart10): JsonDataset {
+export function toJson(file: ParsedPart10, bulk?: BulkUri): JsonDataset {
   const context: Context = {
+    ...(bulk && { bulk }),
+    path: '',
     bytes: file.bytes,
     bigEndian: file.bigEndian,
     signed: isSigned(file.dataset, file),
@@ -50,6 +56,9 @@ interface Context {
   /** Pixel Representation of the data set is 1. */
   readonly signed: boolean;
   readonly undecodable: string[];
+  readonly bulk?: BulkUri;
+  /** Of the sequence and item around, with a dot at its end; '' at the top. */
+  readonly path: string;
 }
 interface TextContext extends Context {
   readonly terms: readonly string[];
@@ -87,7 +96,9 @@ function elementJson(element: RawElement, context: TextContext): DicomElement | 
   const vr = knownVr(element, context);
   if (vr === 'UN' && (isPrivateTag(tag) || element.items)) return undefined;
   if (vr === 'SQ') {
-    const items = (element.items ?? []).map((item) => datasetJson(item, context));
+    const items = (element.items ?? []).map((item, i) =>
+      datasetJson(item, { ...context, path: `${context.path}${tag}.${i + 1}.` }),
+    );
     return items.length === 0 ? { vr } : { vr, Value: items };
   }
   if (element.length === 0) return { vr };
@@ -102,7 +113,8 @@ function elementJson(element: RawElement, context: TextContext): DicomElement | 
           .map((v) => plainValue(vr, v)),
       ),
     };
-  if (element.length > longest && !keptWhole(tag)) return undefined;
+  if (element.length > longest && !keptWhole(tag))
+    return context.bulk && { vr, BulkDataURI: context.bulk(context.path + tag) };
   return binaryJson(element, vr, context);
 }
 
@@ -119,6 +131,23 @@ function knownVr({ tag, vr, items }: RawElement, { signed }: Context): string {
   return known === 'US' && signed && isSignDependent(tag) && !tag.startsWith('002811') && tag !== '00283002'
     ? 'SS'
     : known;
+}
+
+/**
+ * The long value that `path` names (see `BulkUri`), little endian whatever the file is.
+ * @returns undefined where there is none, and for sequences, pixel data and what is short enough to stand in the JSON
+ */
+export function valueAt(file: ParsedPart10, path: string): Uint8Array | undefined {
+  let inside: RawDataset | undefined = file.dataset;
+  const steps = path.split('.');
+  for (let i = 0; i + 2 < steps.length; i += 2)
+    inside = inside && rawElement(inside, steps[i]!)?.items?.[Number(steps[i + 1]) - 1];
+  const element = steps.length % 2 === 1 && inside ? rawElement(inside, steps.at(-1)!) : undefined;
+  if (!element || element.items || pixelTags.has(element.tag) || element.length <= longest) return undefined;
+  const { vr, offset, length } = element;
+  const bytes = file.bytes.subarray(offset, offset + length);
+  const word = wordBytes[vr] ?? readers[vr]?.[0] ?? 1;
+  return file.bigEndian && word > 1 ? swapped(bytes, vr === 'AT' ? 2 : word) : bytes;
 }
 
 // — text —
@@ -214,7 +243,11 @@ function hex4(value: number): string {
 
 /** @param word bytes of a word to be reversed; 1 leaves the order */
 function base64(bytes: Uint8Array, word: number): string {
+  return swapped(bytes, word).toString('base64');
+}
+
+function swapped(bytes: Uint8Array, word: number): Buffer {
   const copy = Buffer.from(bytes);
   for (let i = 0; word > 1 && i + word <= copy.length; i += word) copy.subarray(i, i + word).reverse();
-  return copy.toString('base64');
+  return copy;
 }

@@ -1,8 +1,8 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
-import { PlumblineError } from '../../base/index.ts';
 import type { Decoder } from '../../imaging/index.ts';
 import type { Blobs } from '../../store/index.ts';
 import type { StoredInstance, Studies } from '../../studies/index.ts';
+import { sendValue } from './bulk.ts';
 import { createCache } from './cache.ts';
 import { sendFrames, sendPixels, type FrameSource, type OpenFile } from './frames.ts';
 import { sendMetadata, type Metadata } from './metadata.ts';
@@ -80,9 +80,13 @@ export function dicomwebRouter(options: DicomwebOptions): Router {
     [`${instance}/thumbnail`, `${instance}/frames/:frames/thumbnail`],
     forInstance((i, req, res) => sendRendered(source, i, req, res, 128)),
   );
-  router.get(`${instance}/bulkdata/:tag`, forInstance(async (i, req, res) => {
-    if (!/^7FE000(10|08|09)$/i.test(String(req.params['tag']))) throw new PlumblineError('not-found', 'only pixels are bulk data');
-    await sendPixels(source, i, req, res, rootOf(req));
-  })); // prettier-ignore
+  router.get(
+    `${instance}/bulkdata/:tag`,
+    forInstance((i, req, res) =>
+      /^7FE000(10|08|09)$/i.test(String(req.params['tag']))
+        ? sendPixels(source, i, req, res, rootOf(req))
+        : sendValue(blobs, i, req, res, rootOf(req)),
+    ),
+  );
   return router;
 }
