@@ -47,6 +47,15 @@ export function requestBody(req: IncomingMessage, limits: IntakeLimits): AsyncIt
   return body;
 }
 
+/**
+ * Give the memory of a chunk back at once. The garbage collector only sees small objects and lets the memory behind them
+ * wait, so that a large request would be held by tens of megabytes that nobody uses.
+ */
+export function release(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && chunk.byteLength === buffer.byteLength) buffer.transfer(0);
+}
+
 interface Feed {
   /** What has come, if anything has. */
   take(): Uint8Array | undefined;

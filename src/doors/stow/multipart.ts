@@ -25,16 +25,18 @@ export interface MultipartPart {
  *
  * @param source the bytes, in chunks of any size
  * @param boundary without the leading dashes, see `boundaryOf`
+ * @param used told of each chunk of the source of which nothing is needed any more
  * @throws PlumblineError multipart-invalid (no final delimiter, bad header, LF line ends), body-too-large (a limit)
  */
 export async function* readMultipart(
   source: AsyncIterable<Uint8Array>,
   boundary: string,
   limits: MultipartLimits,
+  used: (chunk: Uint8Array) => void = () => {},
 ): AsyncGenerator<MultipartPart, void, undefined> {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
   // The first delimiter needs no line end before it, so one is put there.
-  const input = createInput(source, Buffer.from('\r\n'));
+  const input = createInput(source, Buffer.from('\r\n'), used);
   const preamble = tooLargeAfter(limits.headerBytes, 'what stands before the first boundary');
   let line = await skip(untilDelimiter(input, delimiter, preamble));
   for (let index = 1; line === 'next'; index++) {
@@ -71,9 +73,11 @@ interface Input {
   drain(): Promise<void>;
 }
 
-function createInput(source: AsyncIterable<Uint8Array>, first: Buffer): Input {
+function createInput(source: AsyncIterable<Uint8Array>, first: Buffer, used: (chunk: Uint8Array) => void): Input {
   const chunks = source[Symbol.asyncIterator]();
   let bytes = first;
+  /** The chunk that `bytes` is a part of, where it is one. */
+  let current: Buffer | undefined;
   const next = async (): Promise<Buffer | undefined> => {
     const { done, value } = await chunks.next();
     return done ? undefined : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
@@ -84,8 +88,13 @@ function createInput(source: AsyncIterable<Uint8Array>, first: Buffer): Input {
     },
     async more() {
       const chunk = await next();
-      if (chunk) bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
-      return chunk !== undefined;
+      if (!chunk) return false;
+      const joined = bytes.length > 0;
+      bytes = joined ? Buffer.concat([bytes, chunk]) : chunk;
+      if (current) used(current);
+      if (joined) used(chunk);
+      current = joined ? undefined : chunk;
+      return true;
     },
     take(count) {
       const taken = bytes.subarray(0, count);

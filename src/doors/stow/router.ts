@@ -5,7 +5,7 @@ import { look, type Inspector } from '../../dicom/index.ts';
 import type { Blobs } from '../../store/index.ts';
 import type { Admitted, Studies } from '../../studies/index.ts';
 import { statusOf, storeResponse, type Outcome } from './answer.ts';
-import { checkAnnounced, requestBody, type IntakeLimits } from './intake.ts';
+import { checkAnnounced, release, requestBody, type IntakeLimits } from './intake.ts';
 import { boundaryOf, readMultipart } from './multipart.ts';
 import { nativeXml } from './native-xml.ts';
 import { essenceOf, parseMediaType, receivePart, type Received } from './receive.ts';
@@ -121,7 +121,7 @@ async function store(req: Request, options: StowOptions, scratch: Scratch): Prom
   const { blobs, limits, inspector = here } = options;
   const study = studyOfUrl(req);
   const body = requestBody(req, intakeLimits(limits));
-  const parts = readMultipart(body, requestBoundary(req), multipartLimits(limits));
+  const parts = readMultipart(body, requestBoundary(req), multipartLimits(limits), release);
   const outcomes: Outcome[] = [];
   let waiting: Promise<Received>[] = [];
   try {

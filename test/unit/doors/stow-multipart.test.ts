@@ -158,3 +158,33 @@ describe('the boundary of a Content-Type', () => {
     expect(() => boundaryOf(boundary)).toThrow(expect.objectContaining({ code: 'multipart-invalid' }));
   });
 });
+
+describe('chunks that are given back', () => {
+  it.each([1, 7, 64, 1000])(
+    'are not looked at again, whatever is done with them, in chunks of %i bytes',
+    async (size) => {
+      const bodies = ['first\r\n--', 'x'.repeat(300), '\r\n--b', ''];
+      const whole = multipartBody(
+        'bound',
+        bodies.map((body) => ({ headers: { 'Content-Type': 'a/b' }, body })),
+      );
+      let given = 0;
+      async function* source(): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < whole.length; at += size) yield Uint8Array.from(whole.subarray(at, at + size));
+      }
+      const used = (chunk: Uint8Array): void => {
+        given += chunk.length;
+        chunk.fill(0xff);
+      };
+      const read: string[] = [];
+      const limits = { parts: 9, headerBytes: 1000, partBytes: 1000 };
+      for await (const part of readMultipart(source(), 'bound', limits, used)) {
+        let content = '';
+        for await (const chunk of part.body) content += Buffer.from(chunk).toString('latin1');
+        read.push(content);
+      }
+      expect(read).toEqual(bodies);
+      expect(given).toBeGreaterThanOrEqual(whole.length - 2 * size);
+    },
+  );
+});
