@@ -27,6 +27,8 @@ export interface Site {
 
 export interface SiteOptions {
   readonly destinations: readonly Readonly<Record<string, unknown>>[];
+  /** More of its two listeners. */
+  readonly listener?: { readonly dimse?: object; readonly hl7?: object };
   /** More of the configuration, or other. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** For the gateway's process. */
@@ -34,7 +36,13 @@ export interface SiteOptions {
   readonly dataDir?: string;
 }
 
-export async function makeSite({ destinations, config = {}, env = {}, dataDir }: SiteOptions): Promise<Site> {
+export async function makeSite({
+  destinations,
+  listener = {},
+  config = {},
+  env = {},
+  dataDir,
+}: SiteOptions): Promise<Site> {
   const dir = dataDir ?? tempFolder('soak');
   const mappingsDir = mappingsTo(destinations.map((d) => String(d['name'])));
   const [http, dimse, hl7] = [await freePort(), await freePort(), await freePort()];
@@ -42,8 +50,8 @@ export async function makeSite({ destinations, config = {}, env = {}, dataDir }:
     dataDir: dir,
     mappingsDir,
     http: { port: http },
-    dimse: { listeners: [{ port: dimse, maxAssociations: 64 }] },
-    hl7: { listeners: [{ name: 'orders', port: hl7 }] },
+    dimse: { listeners: [{ port: dimse, maxAssociations: 64, ...listener.dimse }] },
+    hl7: { listeners: [{ name: 'orders', port: hl7, ...listener.hl7 }] },
     // Longer than a sender that was cut needs to come again, also where the machine is busy.
     gate: { quietSeconds: 2 },
     delivery: { firstPauseSeconds: 0.1, maxPauseSeconds: 0.5 },
