@@ -207,7 +207,12 @@ export const hl7Listener = {
       description: 'MSH-11 that is taken; test messages are refused.',
     },
     maxBytes: { type: 'integer', minimum: 1024, default: 33554432, description: 'One message; it is held in memory.' },
-    idleSeconds: { type: 'number', exclusiveMinimum: 0, default: 600, description: 'A silent connection is closed.' },
+    idleSeconds: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      default: 600,
+      description: 'A silent connection is closed, and one whose message takes so long from its first byte.',
+    },
     maxConnections: { type: 'integer', minimum: 1, default: 64 },
     maxInFlight: {
       type: 'integer',

@@ -37,9 +37,19 @@ console.log(`seed ${plan.seed}`);
 const reports: Report[] = [];
 for (const name of names) {
   const began = performance.now();
-  const report = await scenarios.get(name)!(plan);
+  const report = await scenarios.get(name)!(plan).catch((e: unknown) => ended(name, e));
   reports.push(report);
   printReport(report, (performance.now() - began) / 1000);
+  if (table) writeTable(reports);
 }
-if (table) writeTable(reports);
 process.exitCode = reports.some((r) => r.breaches.length > 0) ? 1 : 0;
+
+/** A scenario that could not be brought to its end is one that does not hold. */
+function ended(name: string, e: unknown): Report {
+  const words = e instanceof Error ? e.message : String(e);
+  return {
+    name,
+    breaches: [words],
+    rows: [{ fault: 'the scenario', asked: 'comes to its end', answered: words, left: '' }],
+  };
+}

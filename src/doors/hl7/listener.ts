@@ -155,17 +155,33 @@ function serveLine(socket: Socket, options: Hl7ListenerOptions, mayBegin: () => 
     }
   };
 
+  let late: NodeJS.Timeout | undefined;
+  /** From the first byte of a message to its last: else one byte now and then would hold a connection for ever. */
+  const mustEnd = (anew: boolean): void => {
+    if (anew || decoder.pending === 0) {
+      clearTimeout(late);
+      late = undefined;
+    }
+    if (decoder.pending > 0)
+      late ??= setTimeout(() => (socket.isPaused() ? mustEnd(true) : socket.destroy()), options.idleMs);
+  };
+
   socket.setTimeout(options.idleMs, () => socket.destroy());
   socket.on('error', (e: Error) => options.log.warn('connection lost', { door: options.name, where: errorCode(e) }));
   socket.on('drain', breathe);
   socket.on('data', (chunk: Buffer) => {
     clearTimeout(waiting);
     if (ending) return;
-    handle(decoder.push(chunk));
+    const events = decoder.push(chunk);
+    handle(events);
+    mustEnd(events.length > 0);
     if (decoder.ending) waiting = setTimeout(() => handle(decoder.settle()), options.endMs);
     breathe();
   });
-  socket.once('close', () => clearTimeout(waiting));
+  socket.once('close', () => {
+    clearTimeout(waiting);
+    clearTimeout(late);
+  });
   // A sender may close its half and still wait for the answers.
   socket.once('end', () => {
     handle(decoder.settle());

@@ -159,6 +159,22 @@ describe('the listener', () => {
     expect(await ask(socket, [frame(orm()).slice(0, -2)], 1)).toEqual([]);
   });
 
+  it('closes a connection whose message does not end, though a byte comes now and then', async () => {
+    const socket = await to(await listen({ idleMs: 300 }));
+    const message = frame(orm());
+    let sent = 0;
+    const trickle = setInterval(() => void (socket.writable && socket.write(message[sent++]!)), 40);
+    expect(await ask(socket, [], 1)).toEqual([]);
+    clearInterval(trickle);
+    expect(sent).toBeLessThan(message.length);
+    // Whoever sends whole messages so slowly is served for as long as it likes.
+    const other = await to(await listen({ idleMs: 300 }));
+    for (let n = 0; n < 5; n++) {
+      await new Promise((done) => setTimeout(done, 100));
+      expect(codes(await ask(other, [frame(orm({ id: `T${n}` }))], 1))).toEqual([`AA T${n}`]);
+    }
+  });
+
   it('answers nobody where nothing can be kept: the sender will repeat', async () => {
     const full = await to(await listen({ full: async () => 'short of space' }));
     expect(await ask(full, [frame(orm())], 1)).toEqual([]);
