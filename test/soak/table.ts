@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../peers/index.ts';
 import type { Report } from './types.ts';
@@ -20,23 +20,26 @@ runs one again. Short forms run with every \`npm test\` [test: test/flow/faults.
 Damaged and hostile input has a table of its own: [hostile-input.md](hostile-input.md).
 `;
 
-/** conformance/faults.md. */
-export function writeTable(reports: readonly Report[]): void {
-  const rows = reports.flatMap(({ name, rows: r, breaches }) =>
-    r.map((row, i) => [
-      name,
-      row.fault,
-      row.asked,
-      row.answered,
-      row.left,
-      i === 0 && breaches.length > 0 ? `no: ${breaches.join('; ')}` : 'yes',
-    ]),
-  );
+const path = join(root, 'conformance/faults.md');
+
+/** Write conformance/faults.md; rows of scenarios that are not among the reports stay as they are. */
+export function writeTable(reports: readonly Report[], order: readonly string[]): void {
+  const made = new Map(reports.map((report) => [report.name, rowsOf(report)]));
+  const kept = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+  const rows = order.flatMap((name) => made.get(name) ?? kept.filter((line) => line.startsWith(`| ${name} |`)));
   const lines = [
     head,
     '| scenario | fault | asked | answered | what remains | as asked |',
     '|---|---|---|---|---|---|',
-    ...rows.map((cells) => `| ${cells.map((c) => c.replaceAll('|', '\\|')).join(' | ')} |`),
+    ...rows,
   ];
-  writeFileSync(join(root, 'conformance/faults.md'), `${lines.join('\n')}\n`);
+  writeFileSync(path, `${lines.join('\n')}\n`);
+}
+
+function rowsOf({ name, rows, breaches }: Report): string[] {
+  const verdict = breaches.length === 0 ? 'yes' : `no: ${breaches.join('; ')}`;
+  return rows.map(({ fault, asked, answered, left }) => {
+    const cells = [name, fault, asked, answered, left, verdict].map((c) => c.replaceAll('|', '\\|'));
+    return `| ${cells.join(' | ')} |`;
+  });
 }

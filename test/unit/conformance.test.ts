@@ -22,8 +22,8 @@ describe('conformance statements', () => {
     [...read(page).matchAll(/\[test: ([^\]]*)\]/g)].map((m) => ({ page, text: m[1]! })),
   );
 
-  it('are the five that the others speak of, and three tables that commands print', () => {
-    const tables = ['hostile-input.md', 'mutations.md', 'syntaxes.md'];
+  it('are the five that the others speak of, and four tables that commands print', () => {
+    const tables = ['faults.md', 'hostile-input.md', 'mutations.md', 'syntaxes.md'];
     expect(pages.toSorted()).toEqual(
       [...['dicom.md', 'dicomweb.md', 'fhir.md', 'hl7.md', 'ihe.md'], ...tables].toSorted(),
     );
