@@ -53,7 +53,7 @@ export async function makeSite({
     dimse: { listeners: [{ port: dimse, maxAssociations: 64, ...listener.dimse }] },
     hl7: { listeners: [{ name: 'orders', port: hl7, ...listener.hl7 }] },
     // Longer than a sender that was cut needs to come again, also where the machine is busy.
-    gate: { quietSeconds: 2 },
+    gate: { quietSeconds: 4 },
     delivery: { firstPauseSeconds: 0.1, maxPauseSeconds: 0.5 },
     log: { level: 'warn' },
     destinations,
