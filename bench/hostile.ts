@@ -2,7 +2,8 @@
  * Every damaged or hostile file of the test data through the whole program: `node bench/hostile.ts [--only TEXT]`.
  *
  * Each of `dicom-broken` by `plumbline run`, beside a good study, and by STOW-RS into one running
- * gateway, each followed by a good study. One row a file: what the index asks, what was answered, what is on disk afterwards.
+ * gateway, each followed by a good study; each of `hl7` by MLLP into another gateway, each followed by a good order.
+ * One row a file: what the index asks, what was answered, what is on disk afterwards.
  * Sound files of every transfer syntax and character set: bench/syntaxes.ts.
  * Written to conformance/hostile-input.md. Exit code 1 where an answer is worse than asked.
  */
@@ -11,6 +12,8 @@ import { join } from 'node:path';
 import { missing, root } from '../test/peers/index.ts';
 import { byGateway } from './hostile/gateway.ts';
 import { brokenCases, judgeGateway, judgeRun, reasonOf, type Case, type Verdict } from './hostile/judge.ts';
+import { cell } from './hostile/cell.ts';
+import { hl7Rows, hl7Table } from './hostile/hl7.ts';
 import { byRun } from './hostile/run.ts';
 
 async function main(): Promise<void> {
@@ -18,7 +21,11 @@ async function main(): Promise<void> {
   const only = process.argv[process.argv.indexOf('--only') + 1];
   const filter = process.argv.includes('--only') && only !== undefined ? only : '';
   const cases = brokenCases().filter((c) => c.file.includes(filter));
-  const [served, ran] = await Promise.all([byGateway(cases), byRun(cases)]);
+  const [served, ran, hl7] = await Promise.all([
+    byGateway(cases),
+    byRun(cases),
+    filter === '' ? hl7Rows() : { rows: [], faults: [] },
+  ]);
   const broken = cases.map((c) => {
     const [run, gateway] = [ran.get(c.file)!, served.answers.get(c.file)!];
     return { case: c, run, gateway, verdicts: [judgeRun(c, run), judgeGateway(c, gateway)] as const };
@@ -27,8 +34,10 @@ async function main(): Promise<void> {
   const worse = [
     ...broken.flatMap((b) => b.verdicts.filter((v) => v.worse).map((v) => `${b.case.file}: ${v.worse}`)),
     ...served.faults,
+    ...hl7.rows.filter((r) => r.worse).map((r) => `${r.file}: ${r.worse}`),
+    ...hl7.faults,
   ];
-  const text = [...head(served.peakMb), ...brokenTable(broken)].join('\n');
+  const text = [...head(served.peakMb), ...brokenTable(broken), ...hl7Table(hl7.rows)].join('\n');
   if (filter === '') writeFileSync(join(root, 'conformance/hostile-input.md'), `${text.trimEnd()}\n`);
   else console.log(text);
   console.log(worse.length === 0 ? 'Every answer is as asked, or as good.' : `Worse than asked:\n${worse.join('\n')}`);
@@ -79,15 +88,6 @@ function brokenTable(rows: readonly BrokenRow[]): string[] {
     }),
     '',
   ];
-}
-
-/** Text that a table of Markdown shows as it is. */
-function cell(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('|', '\\|')
-    .replaceAll('<', '&lt;')
-    .replace(/[\r\n]+/g, ' ');
 }
 
 await main();

@@ -9,6 +9,7 @@ import { demoCommand } from './commands/demo.ts';
 import { explainCommand } from './commands/explain.ts';
 import { initCommand } from './commands/init.ts';
 import { jobsCommand } from './commands/jobs.ts';
+import { ordersCommand } from './commands/orders.ts';
 import { retentionCommand } from './commands/retention.ts';
 import { runCommand } from './commands/run.ts';
 import { sendCommand } from './commands/send.ts';
@@ -42,6 +43,7 @@ for (const make of [
   sendCommand,
   statusCommand,
   jobsCommand,
+  ordersCommand,
   deadLettersCommand,
   auditCommand,
   backupCommand,

@@ -4,7 +4,7 @@ import type { Blobs } from '../store/index.ts';
 import { createAdmission } from './admit.ts';
 import { awaitMore, setHeld } from './gate-rows.ts';
 import { createGate, type GateParts } from './gate.ts';
-import { forgetMessages, receive } from './orders.ts';
+import { forgetMessages, receive, refusedMessages } from './orders.ts';
 import { mergedPatient, reconcile } from './reconcile.ts';
 import { addEvent, eventsOf, identitiesOf, instancesWhere, studyOf, type StudyColumns } from './rows.ts';
 import { arrivalsOf, backlogOf, uidOf } from './overview.ts';
@@ -66,6 +66,7 @@ export async function openStudies(options: StudiesOptions): Promise<Studies & St
       poke();
       return answer;
     },
+    refusedMessages: (limit) => refusedMessages(options, limit),
     orders: async (studyUid) => {
       const verdict = await reconcile(db, studyUid);
       return verdict?.kind === 'match' ? verdict.orders : [];

@@ -74,6 +74,15 @@ export interface OrderAnswer {
   readonly answers: readonly string[];
 }
 
+/** A message that was answered AE or AR: who sent it, and what it was told. */
+export interface RefusedMessage {
+  readonly at: string;
+  /** Application and facility. */
+  readonly sender: string;
+  readonly type: string;
+  readonly answers: readonly string[];
+}
+
 export interface StoredOrder extends OrderFacts {
   readonly id: number;
   readonly sender: string;

@@ -13,6 +13,7 @@ import type {
   OrderMessage,
   OrderOutcome,
   OrderPriority,
+  RefusedMessage,
   StoredOrder,
 } from './order-types.ts';
 import { reconcile } from './reconcile.ts';
@@ -62,6 +63,20 @@ export async function receive(options: OrdersOptions, message: OrderMessage): Pr
     checkpoint('hl7.kept');
     return { outcome, answers };
   });
+}
+
+/** Messages that were refused, newest first. */
+export async function refusedMessages({ db }: OrdersOptions, limit: number): Promise<RefusedMessage[]> {
+  const rows = await db.all<{ received_at: number; sender: string; type: string; answers: string }>(
+    `SELECT received_at, sender, type, answers FROM hl7_messages WHERE state = 'refused' ORDER BY received_at DESC, key LIMIT ?`,
+    limit,
+  );
+  return rows.map((r) => ({
+    at: new Date(r.received_at).toISOString(),
+    sender: r.sender,
+    type: r.type,
+    answers: JSON.parse(r.answers) as string[],
+  }));
 }
 
 /** Forget messages that nobody repeats any more. */

@@ -1,6 +1,6 @@
 import type { DicomJson, ErrorCode, InstanceRef } from '../base/index.ts';
 import type { StagedBlob } from '../store/index.ts';
-import type { OrderAnswer, OrderMessage, StoredOrder } from './order-types.ts';
+import type { OrderAnswer, OrderMessage, RefusedMessage, StoredOrder } from './order-types.ts';
 
 /** One instance that a door asks to keep: complete, inspected, its blob finished but not committed. */
 export interface Admission {
@@ -111,6 +111,8 @@ export interface Studies {
   release(studyUid: string, reason: string, who: string): Promise<void>;
   /** Keep a message of an order system and do what it says; when it resolves it may be answered. */
   receiveOrder(message: OrderMessage): Promise<OrderAnswer>;
+  /** Messages of order systems that were refused, newest first. */
+  refusedMessages(limit: number): Promise<RefusedMessage[]>;
   /** The orders that a study belongs to; none where it came without one, or where they contradict it. */
   orders(studyUid: string): Promise<readonly StoredOrder[]>;
   /** The number that the patient of its images has now, where it was merged into another since they came. */

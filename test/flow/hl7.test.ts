@@ -108,6 +108,7 @@ describe('orders in and reports out', () => {
     }, 'the hold');
     expect(held.drafts).toEqual([]);
     const before = good.messages.length;
+    expect(await say(gateway, orm({ id: 'W1' }).replace('ORM^O01', 'MDM^T02'))).toBe('AR');
     await gateway.stop();
     const file = tempFolder('site');
     writeFileSync(`${file}/plumbline.yaml`, text);
@@ -121,6 +122,9 @@ describe('orders in and reports out', () => {
       'same person',
     ]);
     expect(released.stderr + released.code).toBe('0');
+    const refused = await plumbline(['orders', 'refused', '--config', `${file}/plumbline.yaml`]);
+    expect(refused.stdout).toMatch(/^\S+Z {2}RIS\|HOSP {2}MDM\^T02 {2}W1 {2}AR 200: /);
+    expect(refused.stdout).not.toContain('JANE');
     gateway = await serveChild(text);
     await delivered(gateway, us!.studyUid);
     expect(good.messages.length).toBe(before + 1);

@@ -25,6 +25,8 @@ export interface TakeOptions extends ReadOptions {
   readonly processingIds: readonly string[];
 }
 
+/** So much is kept of a message that is rejected: enough to see what it was. */
+const rejectedBytes = 4096;
 const versions = new Set('2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1'.split(' '));
 const types = new Set(['ORM', 'OMI', 'OMG', 'ORU', 'ADT']);
 const events = new Set(['ORM^O01', 'OMI^O23', 'OMG^O19', 'ORU^R01']);
@@ -51,17 +53,17 @@ export async function takeMessage(bytes: Uint8Array, options: TakeOptions): Prom
     return [];
   }
   const read = readSafely(bytes, header, options);
-  if (read.error?.rejected) {
-    log(options, header, read.error.condition);
-    return encode(answersFor(header, 'AR', options, read.error));
-  }
   const { error } = read;
+  const digest = bodyDigest(bytes, header);
   const { outcome, answers } = await options.studies.receiveOrder({
-    key: sha256(JSON.stringify([field(header, 3), field(header, 4), field(header, 10)])),
-    bodyDigest: bodyDigest(bytes, header),
+    // What is rejected has no say over a message that was taken under the same control id.
+    key: sha256(
+      JSON.stringify(error?.rejected ? ['AR', digest] : [field(header, 3), field(header, 4), field(header, 10)]),
+    ),
+    bodyDigest: digest,
     sender: `${component(header, 3, 0)}|${component(header, 4, 0)}`,
     type: field(header, 9),
-    raw: bytes,
+    raw: error?.rejected ? bytes.subarray(0, rejectedBytes) : bytes,
     refused: error !== undefined,
     acts: read.acts,
     answers: (o) => answersOf(o, header, options, error),
@@ -86,7 +88,8 @@ function answersOf(
     const unknown: AckError = { condition: 204, location: 'ORC-2', text: 'no such order' };
     return answersFor(header, 'AE', options, unknown);
   }
-  return error ? answersFor(header, 'AE', options, error) : answersFor(header, 'AA', options);
+  if (!error) return answersFor(header, 'AA', options);
+  return answersFor(header, error.rejected ? 'AR' : 'AE', options, error);
 }
 
 type Refused = AckError & { readonly rejected: boolean };

@@ -5,36 +5,8 @@ import { parseMessage, type Hl7Message } from '../../../src/hl7/index.ts';
 import { readActs } from '../../../src/doors/hl7/read.ts';
 import type { OrderAct } from '../../../src/studies/index.ts';
 import { adt, answered, doorDefaults, framesOf, orm, testDoor, type TestDoor } from '../../builders/hl7.ts';
+import { askedAnswers, hl7Entries, otherAnswers, saidAs } from '../../builders/hl7-index.ts';
 import { missing, sharedPath } from '../../peers/index.ts';
-
-interface Entry {
-  readonly path: string;
-  readonly expected_ack: {
-    readonly code?: string;
-    readonly err?: string;
-    readonly loc?: string;
-    readonly batch?: readonly string[] | string;
-  };
-  readonly extract?: Readonly<Record<string, unknown>>;
-}
-
-function entries(): Entry[] {
-  const index = JSON.parse(readFileSync(sharedPath('data/index.json'), 'utf8')) as Entry[] | { files: Entry[] };
-  return (Array.isArray(index) ? index : index.files).filter((f) => f.path.startsWith('hl7/'));
-}
-
-/** Answers that differ from the first wish of the index, each equally good there or better, and why. */
-const otherAnswers: Readonly<Record<string, { readonly got: readonly string[]; readonly why: string }>> = {
-  'hl7/siu-s12.hl7': { got: ['AR 200'], why: 'the index takes it: scheduling is not taken' },
-  'hl7/published/SIU-S12-01.hl7': { got: ['AR 200'], why: 'the same' },
-  'hl7/published/connect-batch01.hl7': { got: ['AR 200', 'AR 200', 'AR 200'], why: 'by type, each is SIU' },
-  'hl7/published/ORM-O01-04.hl7': { got: ['AE 100'], why: 'a diet order: it has no OBR' },
-  'hl7/published/OMG-O19-01.hl7': { got: ['AE 101'], why: 'no order number in ORC-2, ORC-3, OBR-2 or OBR-3' },
-  'hl7/bad-duplicate-control-id.hl7': {
-    got: ['AE 205'],
-    why: 'another message under a used control id is told to its sender, not taken in silence',
-  },
-};
 
 let door: TestDoor;
 beforeEach(async () => void (door = await testDoor()));
@@ -42,10 +14,11 @@ afterEach(() => door.remove());
 
 describe.skipIf(missing('shared'))('each of the shared messages', () => {
   it('is answered as its index asks', { timeout: 60_000 }, async () => {
-    const files = entries();
+    const files = hl7Entries();
     expect(files.length).toBe(92);
     const wrong: string[] = [];
-    for (const { path, expected_ack: wish } of files) {
+    for (const entry of files) {
+      const { path } = entry;
       // Published samples share control ids and are marked as tests: each has a store of its own.
       const published = path.startsWith('hl7/published/');
       const at = published ? await testDoor() : door;
@@ -53,11 +26,10 @@ describe.skipIf(missing('shared'))('each of the shared messages', () => {
       const got: string[] = [];
       for (const frame of path.endsWith('.mllp') ? framesOf(bytes) : [bytes]) {
         const answers = await at.take(frame, published ? { processingIds: ['P', 'T'] } : {});
-        got.push(...answers.map((a) => said(a, wish.loc !== undefined)));
+        got.push(...answers.map((a) => saidAs(entry, a)));
       }
       if (published) await at.remove();
-      const first = wish.code === 'none' ? [] : [[wish.code, wish.err, wish.loc].filter(Boolean).join(' ')];
-      const wanted = otherAnswers[path]?.got ?? (Array.isArray(wish.batch) ? wish.batch : first);
+      const wanted = otherAnswers[path]?.got ?? askedAnswers(entry);
       if (JSON.stringify(got) !== JSON.stringify(wanted)) wrong.push(`${path}: ${got.join()} for ${wanted.join()}`);
     }
     expect(wrong).toEqual([]);
@@ -65,7 +37,7 @@ describe.skipIf(missing('shared'))('each of the shared messages', () => {
 
   it('gives the values that its index names', async () => {
     const [wrong, seen]: [string[], string[]] = [[], []];
-    for (const { path, extract } of entries()) {
+    for (const { path, extract } of hl7Entries()) {
       if (!extract || path.startsWith('hl7/published/')) continue;
       const message = parseMessage(readFileSync(sharedPath('data', path)));
       const acts = /^hl7\/(siu|oru)/.test(path) ? [] : readActs(message, doorDefaults);
@@ -81,11 +53,6 @@ describe.skipIf(missing('shared'))('each of the shared messages', () => {
     expect(wrong).toEqual(['hl7/orm-o01-classic-2.3.hl7 accession: "FI1001"']);
   });
 });
-
-function said(ack: string, withPlace: boolean): string {
-  const { code, condition, location } = answered(ack);
-  return [code, condition, withPlace ? location : ''].filter((p) => p !== '').join(' ');
-}
 
 /** A value of the index: of the order where it is one of its facts, else of the message. */
 function extracted(name: string, message: Hl7Message, acts: readonly OrderAct[]): unknown {
@@ -164,6 +131,23 @@ describe('a message', () => {
     const [answer] = await door.take(orm({ id: 'A1', accession: 'ACC2', placer: 'PL2', filler: 'FI2' }));
     expect(answered(answer!)).toMatchObject({ code: 'AE', condition: '205', location: 'MSH-10' });
     expect(await orders()).toEqual([['PL1', 'ACC1', 'open']]);
+  });
+
+  it('that is refused is kept with its answer, and a taken one under the same control id stays', async () => {
+    const good = orm({ id: 'A1' });
+    const [first] = await door.take(good);
+    const wrongType = `${good.replace('ORM^O01', 'MDM^T02')}NTE|1||${'x'.repeat(10_000)}\r`;
+    const [rejected] = await door.take(wrongType);
+    expect(answered(rejected!)).toMatchObject({ code: 'AR', condition: '200', controlId: 'A1' });
+    expect(await door.take(wrongType)).toHaveLength(1);
+    await door.take('no message at all');
+    await door.take(orm({ id: 'A2' }).replace('71250^CT CHEST^C4', ''));
+    const kept = await door.studies.refusedMessages(10);
+    expect(kept.map((m) => answered(m.answers[0]!).code + answered(m.answers[0]!).controlId).toSorted()).toEqual(['AEA2', 'AR', 'ARA1']); // prettier-ignore
+    expect(kept.find((m) => m.type === 'MDM^T02')).toMatchObject({ sender: 'RIS|HOSP' });
+    const sizes = await door.db.all<{ n: number }>('SELECT LENGTH(raw) AS n FROM hl7_messages ORDER BY n DESC');
+    expect(sizes[0]!.n).toBe(4096);
+    expect(await door.take(good)).toEqual([first]);
   });
 
   it('that was refused may come corrected under the same control id', async () => {
