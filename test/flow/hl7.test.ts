@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hl7Checkpoints } from '../../src/base/index.ts';
 import { demoStudies } from '../../src/cli/demo/studies.ts';
 import { stow } from '../../src/cli/stow-client.ts';
-import { answered, orm, type OrderSketch } from '../builders/hl7.ts';
+import { adt, answered, orm, type OrderSketch } from '../builders/hl7.ts';
 import { accepts, ask, dial, frame, startReceiver, type Behaviour, type Receiver } from '../builders/hl7-receiver.ts';
 import { mappingsTo } from '../builders/mappings.ts';
 import { plumbline, serveChild, tempFolder, until, type ServedGateway } from '../builders/program.ts';
@@ -40,6 +40,7 @@ async function say(gateway: ServedGateway, message: string): Promise<string> {
 interface StudyJson {
   readonly state: string;
   readonly holdCode?: string;
+  readonly holdMessage?: string;
   readonly drafts: readonly { readonly state: string }[];
 }
 
@@ -92,6 +93,18 @@ describe('orders in and reports out', () => {
     expect(new Set(bad.messages).size).toBe(1);
     expect(bad.mostOpen()).toBe(1);
     expect(bad.messages[0]).toContain('|2.3.1|');
+  }, 120_000);
+
+  it('a merge after the report has gone out holds the study with both numbers', async () => {
+    const merged = adt('A40', `PID|1||${patient('CT2')}`, `MRG|${patient('CT')}`);
+    expect(await say(gateway, merged)).toBe('AA');
+    const held = await until(async () => {
+      const found = await study(gateway, ct!.studyUid);
+      return found?.state === 'held' ? found : undefined;
+    }, 'the hold');
+    expect(held.holdCode).toBe('results-old-number');
+    expect(held.holdMessage).toContain('"DEMO-CT" of PLUMBLINE-DEMO is now "DEMO-CT2" of PLUMBLINE-DEMO');
+    expect(good.messages).toHaveLength(1);
   }, 120_000);
 
   it('a study whose order names another patient is not read until a person says so', async () => {
