@@ -159,12 +159,12 @@ export const catalogue = {
   'body-too-large': {
     class: 'reject',
     cause: 'A part, its header, or the request is larger than the configured limit.',
-    remedy: 'Send fewer or smaller parts, or raise stow.limits.',
+    remedy: 'Send fewer or smaller parts, or raise stow.maxPartBytes or stow.maxRequestBytes.',
   },
   'sender-slow': {
     class: 'reject',
     cause: 'The sender stopped sending, or sends too slowly to ever end.',
-    remedy: 'Send again; raise stow.limits.idleSeconds on very slow lines.',
+    remedy: 'Send again; raise stow.idleSeconds on very slow lines.',
   },
   'sender-gone': {
     class: 'reject',
@@ -391,7 +391,7 @@ export const catalogue = {
   'peer-unauthorized': {
     class: 'hold',
     cause: 'The destination does not accept our credentials.',
-    remedy: 'Correct them, then release the destination.',
+    remedy: 'Correct them, then `plumbline dead-letters retry --destination NAME`.',
   },
   'peer-answer-invalid': {
     class: 'retry',

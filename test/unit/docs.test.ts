@@ -51,6 +51,20 @@ describe('the documentation', () => {
     expect(docs.filter((p) => !seen.has(p))).toEqual([]);
   });
 
+  it('names only keys of the configuration and commands that are there, where it says what to do about an error', () => {
+    const keys = read('docs/configuration.md');
+    const commands = readdirSync(join(root, 'src/cli/commands')).map((file) => read(`src/cli/commands/${file}`)).join(''); // prettier-ignore
+    const remedies = read('docs/errors.md');
+    const rooms = [...new Set([...keys.matchAll(/^\| `(\w+)[.[]/gm)].map((m) => m[1]!))].join('|');
+    const named = [...remedies.matchAll(new RegExp(`\\b(?:${rooms})(?:\\[\\])?\\.[\\w.[\\]]*\\w`, 'g'))].map(
+      (m) => m[0],
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((key) => !keys.includes(key) && !/\.json$/.test(key))).toEqual([]);
+    const told = [...remedies.matchAll(/`plumbline [a-z-]+(?: ([a-z]+))?/g)].flatMap((m) => m[1] ?? []);
+    expect(told.filter((sub) => !new RegExp(`['(]${sub}\\b`).test(commands))).toEqual([]);
+  });
+
   it.each(readdirSync(join(root, 'docs/peers')))('docs/peers/%s has commands that a test runs', (name) => {
     const steps = stepsOf(read(`docs/peers/${name}`));
     expect(steps.filter((s) => s.kind === 'run').length).toBeGreaterThan(0);
