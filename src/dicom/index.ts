@@ -11,6 +11,7 @@ export {
 } from './inspect.ts';
 export { createInspector, type Inspector } from './inspector.ts';
 export { look, type SeenFile } from './look.ts';
+export { sparseBytes, type Need, type SparseBytes } from './sparse.ts';
 export { readFrames, type EncodedFrames } from './frames.ts';
 export {
   bytesOf,

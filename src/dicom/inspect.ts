@@ -3,6 +3,7 @@ import { isUid, lengthOf, PlumblineError, type DicomJson, type Parts } from '../
 import { refuseUndecodable } from './charset.ts';
 import { plainText, toJson, valueAt, type BulkUri } from './json.ts';
 import { parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
+import type { Need } from './sparse.ts';
 import { isNotStorable } from './sop-classes.ts';
 import { texts } from './attributes.ts';
 
@@ -45,6 +46,8 @@ export interface InspectOptions {
   readonly dataDigest?: string;
   /** Gives long binary values a BulkDataURI instead of leaving them out. */
   readonly bulk?: BulkUri;
+  /** Asked before bytes of `file` are looked at, where not all are there (`sparseBytes`); `dataDigest` is needed then. */
+  readonly need?: Need;
 }
 
 /**
@@ -64,7 +67,7 @@ export function bulkValue(file: Uint8Array, path: string): Uint8Array | undefine
  * `class-mismatch`, `charset-undecodable`
  */
 export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): InspectedFile {
-  const parsed = parsePart10(file, lengthOf(options.rest ?? []));
+  const parsed = parsePart10(file, lengthOf(options.rest ?? []), options.need);
   const identity = identityOf(parsed);
   const { attributes, undecodable } = attributesIn(parsed, options);
   const pixel = pixelLocation(parsed);

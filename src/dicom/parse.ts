@@ -2,6 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type ByteStream } from 'dicom-parser';
 import { PlumblineError } from '../base/index.ts';
 import { isPrivateTag, vrOfTag } from './dictionary.ts';
+import type { Need } from './sparse.ts';
 import { transferSyntax, type TransferSyntax } from './transfer-syntaxes.ts';
 
 /** One element as it lies in the bytes; nothing of its value is read yet. */
@@ -58,22 +59,27 @@ const maxElements = 2_000_000;
  * dicom-parser reads the headers. The walk over them is ours, because it has to be bounded in depth and number, has
  * to notice a sequence that ends early, and has to know the 64-bit representations (OV of the Extended Offset Table).
  * @param beyond bytes of the file that follow these; they must lie in the value of the last element
+ * @param need asked before bytes are looked at, where not all of the file is there (sparse.ts): headers, and values that
+ * are not pixels nor as large
  * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
  */
-export function parsePart10(file: Uint8Array, beyond = 0): ParsedPart10 {
+export function parsePart10(file: Uint8Array, beyond = 0, need: Need = allThere): ParsedPart10 {
+  need(0, 132);
   if (file.length < 132 || String.fromCharCode(...file.subarray(128, 132)) !== 'DICM') {
     throw new PlumblineError('not-dicom', `no DICM prefix after a preamble of 128 bytes (${file.length} bytes)`);
   }
   return guarded(() => {
-    const { meta, end } = readMeta(file);
+    const { meta, end } = readMeta(file, need);
     const uid = transferSyntaxOf(file, meta);
     const syntax = transferSyntax(uid);
     if (syntax === undefined)
       throw new PlumblineError('transfer-syntax-unknown', `transfer syntax ${uid} is not known`);
+    if (syntax.encoding === 'deflated') need(0, file.length);
     const bytes = syntax.encoding === 'deflated' ? inflateDataset(file.subarray(end)) : file;
     const start = syntax.encoding === 'deflated' ? 0 : end;
     const bigEndian = syntax.encoding === 'explicit-big';
-    const dataset = start < bytes.length ? walkDataset(bytes, start, syntax, beyond) : [];
+    const dataset =
+      start < bytes.length ? walkDataset(bytes, start, syntax, beyond, bytes === file ? need : allThere) : [];
     return { transferSyntaxUid: uid, transferSyntax: syntax, meta, dataset, file, bytes, dataStart: end, bigEndian };
   });
 }
@@ -83,11 +89,11 @@ export function rawElement(dataset: RawDataset, tag: string): RawElement | undef
   return dataset.find((e) => e.tag === tag);
 }
 
-function readMeta(file: Uint8Array): { meta: RawDataset; end: number } {
-  const walk = newWalk(file, 132, false);
+function readMeta(file: Uint8Array, need: Need): { meta: RawDataset; end: number } {
+  const walk = newWalk(file, 132, false, need);
   const meta: RawElement[] = [];
   // The group length is often wrong in real files; group 2 ends where another group begins.
-  while (walk.stream.position < file.length && peekTag(walk.stream) >>> 16 === 2) {
+  while (walk.stream.position < file.length && peekTag(walk) >>> 16 === 2) {
     meta.push(readElement(walk, { explicit: true, end: file.length, depth: 0 }));
   }
   return { meta, end: walk.stream.position };
@@ -124,6 +130,7 @@ function inflateDataset(deflated: Uint8Array): Uint8Array {
 interface Walk {
   readonly stream: ByteStream;
   readonly size: number;
+  readonly need: Need;
   count: number;
 }
 /** `end` is the end of the item or data set that the element must lie in. */
@@ -133,13 +140,15 @@ interface Place {
   readonly depth: number;
 }
 
-function newWalk(bytes: Uint8Array, position: number, bigEndian: boolean): Walk {
+const allThere: Need = () => undefined;
+
+function newWalk(bytes: Uint8Array, position: number, bigEndian: boolean, need: Need): Walk {
   const parser = bigEndian ? dicomParser.bigEndianByteArrayParser : dicomParser.littleEndianByteArrayParser;
-  return { stream: new dicomParser.ByteStream(parser, bytes, position), size: bytes.length, count: 0 };
+  return { stream: new dicomParser.ByteStream(parser, bytes, position), size: bytes.length, need, count: 0 };
 }
 
-function walkDataset(bytes: Uint8Array, start: number, syntax: TransferSyntax, beyond: number): RawDataset {
-  const walk = newWalk(bytes, start, syntax.encoding === 'explicit-big');
+function walkDataset(bytes: Uint8Array, start: number, syntax: TransferSyntax, beyond: number, need: Need): RawDataset {
+  const walk = newWalk(bytes, start, syntax.encoding === 'explicit-big', need);
   const end = bytes.length + beyond;
   const place = { explicit: syntax.encoding !== 'implicit', end, depth: 0 };
   const elements: RawElement[] = [];
@@ -171,8 +180,14 @@ function readElement(walk: Walk, place: Place): RawElement {
     const items = readItems(walk, { ...place, end: offset + length }, false);
     return { tag, vr, offset, length, items };
   }
+  if (isLookedAt(tag, vr, length)) walk.need(offset, offset + length);
   stream.seek(length);
   return { tag, vr, offset, length };
+}
+
+/** Large values that nobody who looks at a data set without its pixels needs (json.ts leaves them out). */
+function isLookedAt(tag: string, vr: string, length: number): boolean {
+  return length <= 1 << 16 || !/^(O[BDFLVW]|UN)$/.test(vr) || tag.startsWith('0028') || tag === '7FE00001';
 }
 
 interface Header {
@@ -181,8 +196,9 @@ interface Header {
   readonly length: number;
 }
 
-function readHeader({ stream }: Walk, place: Place): Header {
+function readHeader({ stream, need }: Walk, place: Place): Header {
   const start = stream.position;
+  need(start, start + 12);
   if (start + 8 > place.end) throw damaged(`${place.end - start} bytes at byte ${start} are too few for an element`);
   // With the tag itself as `untilTag` dicom-parser stops after the header, before the value.
   const until = dicomParser.readTag(stream);
@@ -236,7 +252,7 @@ function readItems(walk: Walk, place: Place, untilDelimiter: boolean): RawDatase
     countOne(walk);
     const start = stream.position;
     if (start + 8 > place.end) throw damaged(`a sequence ends inside the head of an item at byte ${start}`);
-    const tag = peekTag(stream);
+    const tag = peekTag(walk);
     stream.seek(4);
     const length = stream.readUint32();
     if (tag === sequenceDelimiter && untilDelimiter) return items;
@@ -256,7 +272,7 @@ function readItem(walk: Walk, place: Place, length: number): RawDataset {
   const inside = { explicit: place.explicit, end, depth: place.depth + 1 };
   const elements: RawElement[] = [];
   while (stream.position < end) {
-    if (undefinedLength && end - stream.position >= 8 && peekTag(stream) === itemDelimiter) {
+    if (undefinedLength && end - stream.position >= 8 && peekTag(walk) === itemDelimiter) {
       stream.seek(8);
       checkUnique(elements);
       return elements;
@@ -274,7 +290,7 @@ function readFragments(walk: Walk, end: number): { fragments: Fragment[]; offset
   for (;;) {
     countOne(walk);
     if (stream.position + 8 > end) throw damaged('the pixel fragments are never closed');
-    const tag = peekTag(stream);
+    const tag = peekTag(walk);
     stream.seek(4);
     const length = stream.readUint32();
     if (tag === sequenceDelimiter) break;
@@ -286,12 +302,15 @@ function readFragments(walk: Walk, end: number): { fragments: Fragment[]; offset
   }
   const [table, ...fragments] = found;
   if (table === undefined) throw damaged('encapsulated pixel data without an offset table item');
+  walk.need(table.offset, table.offset + table.length);
   const view = new DataView(stream.byteArray.buffer, stream.byteArray.byteOffset + table.offset, table.length);
   return { fragments, offsetTable: Array.from({ length: table.length >> 2 }, (_, i) => view.getUint32(i * 4, true)) };
 }
 
-/** The next tag as a number, group x 65536 + element; the stream stays. */
-function peekTag({ byteArrayParser, byteArray, position }: ByteStream): number {
+/** The next tag as a number, group x 65536 + element; the length behind it is there too. The stream stays. */
+function peekTag({ stream, need }: Walk): number {
+  const { byteArrayParser, byteArray, position } = stream;
+  need(position, position + 8);
   return (
     byteArrayParser.readUint16(byteArray, position) * 0x10000 + byteArrayParser.readUint16(byteArray, position + 2)
   );

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasync, openSync, write as writeFd } from 'node:fs';
+import { closeSync, fdatasync, openSync, readSync, write as writeFd } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -101,6 +101,14 @@ export function stageFile(
       if (!finished) throw new PlumblineError('internal', 'a blob must be finished before it is committed');
       return finished;
     },
+    readInto: (place, start) => {
+      if (!open) throw new PlumblineError('internal', 'a staged blob is read in place before it is finished');
+      for (let done = 0; done < place.length;) {
+        const got = readSync(fd, place, done, place.length - done, start + done);
+        if (got === 0) throw new PlumblineError('internal', 'less was written to a staged blob than is read');
+        done += got;
+      }
+    },
     nameByDigest: () => {
       const named = join(dirname(path), `${finished!.digest}~${path.slice(-41, -5)}`);
       renamed(at!, named);
@@ -130,7 +138,7 @@ export function stageFile(
 
 function opened(path: string): number {
   try {
-    return openSync(path, 'wx');
+    return openSync(path, 'wx+');
   } catch (e) {
     throw diskError(e, path);
   }

@@ -26,6 +26,8 @@ export interface StagedBlob {
   finish(digest?: string): Promise<{ readonly digest: string; readonly bytes: number }>;
   /** Read what was written (after `finish`). */
   read(start?: number, end?: number): Promise<Uint8Array>;
+  /** Fill the place with what was written from `start` on, in this thread: for headers here and there, before `finish`. */
+  readInto(place: Uint8Array, start: number): void;
   /** Remove it; harmless after `commit`. */
   discard(): Promise<void>;
 }

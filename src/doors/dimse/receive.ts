@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { asPlumblineError, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
-import { inspectPart10, part10Head } from '../../dicom/index.ts';
+import { inspectPart10, part10Head, sparseBytes, type InspectOptions } from '../../dicom/index.ts';
 import type { StoreRequest } from '../../dimse/index.ts';
 import type { Blobs, StagedBlob } from '../../store/index.ts';
 import type { Admission } from '../../studies/index.ts';
@@ -35,7 +35,7 @@ export function createScratch(): Scratch {
 /**
  * A Part 10 file from the data set of a C-STORE: preamble and group 2 of ours before the bytes as they come, which are
  * hashed while more of them are on their way. An object that fits the scratch is looked at before it is written, so
- * nothing of a refused one is; a larger one is written in pieces of the scratch's size and read back. After trouble the
+ * nothing of a refused one is; of a larger one, written in pieces of the scratch's size, what is looked at is read back. After trouble the
  * rest of the object is thrown away as it comes, because a status can only be given at its end (PS3.7 9.1.1).
  * @throws never
  */
@@ -95,10 +95,11 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
       if (trouble) throw trouble;
       const dataDigest = ofData.digest('hex');
       try {
-        const seen = place ? undefined : inspect(scratch.bytes.subarray(0, held), request, dataDigest);
+        const whole = place ? undefined : scratch.bytes.subarray(0, held);
+        const seen = whole && inspect(whole, request, { dataDigest });
         const blob = await flush();
+        const { identity, attributes } = seen ?? inspectStaged(blob, total, request, dataDigest);
         const { digest, bytes } = await blob.finish(ofFile.digest('hex'));
-        const { identity, attributes } = seen ?? inspect(await blob.read(0, bytes), request, dataDigest);
         return { ref: { ...identity, digest, bytes }, attributes, blob };
       } catch (e) {
         await stop(e);
@@ -132,11 +133,21 @@ interface Inspected {
   readonly attributes: DicomJson;
 }
 
+/** What was too large for the scratch: headers and small values are read back, pixels are not. */
+function inspectStaged(blob: StagedBlob, size: number, request: StoreRequest, dataDigest: string): Inspected {
+  const { bytes, need } = sparseBytes(size, (start, into) => blob.readInto(into, start));
+  return inspect(bytes, request, { dataDigest, need });
+}
+
 /** @throws PlumblineError those of `inspectPart10`, and instance-mismatch */
-function inspect(file: Uint8Array, request: StoreRequest, dataDigest: string): Inspected {
-  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax } = inspectPart10(file, {
+function inspect(
+  file: Uint8Array,
+  request: StoreRequest,
+  options: Pick<InspectOptions, 'dataDigest' | 'need'>,
+): Inspected {
+  const { attributes, studyUid, seriesUid, instanceUid, sopClass, transferSyntax, dataDigest } = inspectPart10(file, {
+    ...options,
     undecodable: 'mark',
-    dataDigest,
   });
   // What is acknowledged is the instance of the command: another one must not be kept in its place.
   if (instanceUid !== request.instanceUid)
