@@ -48,6 +48,7 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
   let total = 0;
   let place: StagedBlob | undefined;
   let begun = false;
+  let anyData = false;
 
   const flush = async (): Promise<StagedBlob> => {
     place ??= await blobs.stage({ hashed: true });
@@ -87,11 +88,13 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
     write: async (fragment) => {
       await begin();
       if (trouble) return;
+      anyData ||= fragment.length > 0;
       ofData.update(fragment);
       await keep(fragment).catch(stop);
     },
     end: async () => {
       await begin();
+      if (!trouble && !anyData) await stop(new PlumblineError('dicom-damaged', 'the data set has no byte'));
       if (trouble) throw trouble;
       const dataDigest = ofData.digest('hex');
       try {
