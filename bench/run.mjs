@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { become, ensureInstalled, findNode, root } from '../src/cli/ensure.mjs';
 
 const names = [
-  'stow', 'dicomweb', 'ack', 'dimse', 'hl7', 'seg', 'inference', 'way', 'hostile', 'syntaxes', 'mutations',
+  'stow', 'dicomweb', 'ack', 'dimse', 'associations', 'hl7', 'seg', 'inference', 'way', 'hostile', 'syntaxes', 'mutations',
 ]; // prettier-ignore
 const [name, ...rest] = process.argv.slice(2);
 if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
