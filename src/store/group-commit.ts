@@ -40,8 +40,8 @@ interface Member {
  * While the disk takes it the next group is at work already.
  *
  * Each keeps its own atomicity by a SAVEPOINT: one that throws is rolled back alone and its asker sees its error. No
- * asker hears of success before the COMMIT is on the disk; where that fails, all of the group fail. A group begins when the events that
- * have already happened are handled (`setImmediate`), never by a timer: who is alone waits for nobody.
+ * asker hears of success before the COMMIT is on the disk; where that fails, all of the group fail. A group begins when
+ * the events that have already happened are handled (`setImmediate`), never by a timer: who is alone waits for nobody.
  */
 export function createGroupCommit(db: Connection, counters: CommitCounters): GroupCommit {
   const waiting: Member[] = [];
