@@ -20,7 +20,7 @@ export const destination = {
       type: 'string',
       pattern: '^(https?|mllps?)://',
       description:
-        'For kinds dicomweb and fhir: service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir; for hl7 mllp://ris.example:2575, with TLS mllps.',
+        'For kinds dicomweb and fhir: service root, e.g. https://pacs.example/dicom-web or https://ehr.example/fhir; for hl7 mllp://ris.example:2575, with TLS mllps. For kind dimse, where it has one: DICOMweb root of the same PACS, by which every object is read back.',
     },
     fhirVersion: { enum: ['R4', 'R5'], default: 'R4', description: 'For kind fhir.' },
     headers: {

@@ -312,8 +312,8 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
   const names = config.destinations.map((d) => d.name);
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice) throw new PlumblineError('config-invalid', `two destinations are named "${twice}"`, { where: file });
-  const scheme = { hl7: /^mllps?:\/\/[^/]+:\d+\/?$/, dicomweb: /^https?:/, fhir: /^https?:/, dimse: undefined };
-  const misfit = config.destinations.find((d) => scheme[d.kind]?.test(d.url ?? '') === false);
+  const scheme = { hl7: /^mllps?:\/\/[^/]+:\d+\/?$/, dicomweb: /^https?:/, fhir: /^https?:/, dimse: /^(https?:|$)/ };
+  const misfit = config.destinations.find((d) => !scheme[d.kind].test(d.url ?? ''));
   if (misfit)
     throw new PlumblineError(
       'config-invalid',

@@ -37,11 +37,11 @@ async function deliverObject(
   signal: AbortSignal,
 ): Promise<void> {
   if (await isThere(peer, content.studyUid, object, signal)) {
-    await compare(peer, content.studyUid, object, signal, 'uid-conflict');
+    await compareStored(peer, content.studyUid, object, signal, 'uid-conflict');
     return;
   }
   await store(peer, object, signal);
-  await compare(peer, content.studyUid, object, signal, 'read-back-differs');
+  await compareStored(peer, content.studyUid, object, signal, 'read-back-differs');
 }
 
 async function isThere(peer: Peer, studyUid: string, object: DeliverObject, signal: AbortSignal): Promise<boolean> {
@@ -119,8 +119,9 @@ function failureOf(peer: Peer, object: DeliverObject, reason: number, { status, 
 /**
  * Fetch the object and compare it with what was sent: the data set byte for byte, or attribute for attribute and the
  * pixels bit for bit where it was encoded anew.
+ * @throws PlumblineError `code` where it is another object; peer-busy where it is not to be fetched yet; as requests do
  */
-async function compare(
+export async function compareStored(
   peer: Peer,
   studyUid: string,
   object: DeliverObject,

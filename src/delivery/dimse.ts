@@ -1,16 +1,18 @@
 import { PlumblineError, type Notice } from '../base/index.ts';
 import { splitPart10 } from '../dicom/index.ts';
 import { openAssociation, type DimsePeer, type OutgoingAssociation, type StoreStatus } from '../dimse/index.ts';
-import { quote } from './http.ts';
+import { compareStored } from './dicomweb.ts';
+import { identifying, quote, type Peer } from './http.ts';
 import type { DeliverContent, DeliverObject, Destination } from './types.ts';
 
 /**
  * C-STORE to a PACS (PS3.4 annex B): all objects of a workitem over one association, SEGs before the SR that names
  * them, each with the transfer syntax and the bytes that it has. Sending again is harmless, because UIDs are derived
- * from the work. DIMSE cannot read an object back without being called in return, so what the peer answers is all that
- * is known; where proof is wanted, deliver by STOW-RS.
+ * from the work. DIMSE cannot read an object back without being called in return: what the peer answers is all that is
+ * known, a duplicate (0111H) included, unless the same PACS speaks DICOMweb. Then every object is fetched and compared.
+ * @param web the DICOMweb service of the same PACS
  */
-export function dimseDestination(peer: DimsePeer): Destination {
+export function dimseDestination(peer: DimsePeer, web?: Peer): Destination {
   return {
     name: peer.name,
     kind: 'dimse',
@@ -23,7 +25,7 @@ export function dimseDestination(peer: DimsePeer): Destination {
         const notices: Notice[] = [];
         for (const object of content.objects) notices.push(...(await store(peer, association, object)));
         await association.release();
-        return notices;
+        return web ? await readBack(web, content, notices, signal) : notices;
       } catch (e) {
         association.abort();
         throw e;
@@ -37,6 +39,29 @@ export function dimseDestination(peer: DimsePeer): Destination {
       throw new PlumblineError('peer-busy', `${peer.name} answers C-ECHO with ${hex(status)}`, { where: peer.name });
     },
   };
+}
+
+/**
+ * Compare what the PACS holds with what was sent. A duplicate that is the same object is plain success.
+ * @throws PlumblineError uid-conflict where a duplicate is another object; read-back-differs
+ */
+async function readBack(
+  web: Peer,
+  content: DeliverContent,
+  notices: readonly Notice[],
+  signal: AbortSignal,
+): Promise<readonly Notice[]> {
+  const discreet = { ...web, hide: identifying(content.patientId) };
+  const about = (code: string): Set<string> =>
+    new Set(notices.filter((n) => n.code === code).flatMap((n) => n.about ?? []));
+  const [duplicates, coerced] = [about('peer-had-it'), about('peer-coerced').union(about('peer-discarded'))];
+  for (const object of content.objects) {
+    // What the PACS said that it changed will differ, and a person is told of it.
+    if (coerced.has(object.instanceUid)) continue;
+    const code = duplicates.has(object.instanceUid) ? 'uid-conflict' : 'read-back-differs';
+    await compareStored(discreet, content.studyUid, object, signal, code);
+  }
+  return notices.filter((n) => n.code !== 'peer-had-it');
 }
 
 interface Context {

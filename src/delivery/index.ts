@@ -2,6 +2,7 @@
 // It never makes or changes what it sends.
 // Main types: Delivery, Destination.
 import type { DestinationConfig } from '../base/index.ts';
+import type { DimsePeer } from '../dimse/index.ts';
 import { dicomwebDestination } from './dicomweb.ts';
 import { dimseDestination } from './dimse.ts';
 import { fhirDestination } from './fhir.ts';
@@ -23,28 +24,30 @@ type Hl7Key = 'hl7Version' | 'hl7Charset' | 'receivingApplication' | 'receivingF
 /** A destination from its configuration. */
 export function makeDestination(config: MakeConfig): Destination {
   if (config.kind === 'hl7') return hl7Destination({ ...config, url: config.url!, ...config.tls });
-  if (config.kind === 'dimse') {
-    return dimseDestination({
-      name: config.name,
-      host: config.host!,
-      port: config.port!,
-      calledAet: config.calledAet!,
-      callingAet: config.callingAet ?? 'PLUMBLINE',
-      timeoutMs: config.timeoutSeconds * 1000,
-      ...(config.tls === undefined ? {} : { tls: config.tls }),
-    });
-  }
   const peer: Peer = {
     name: config.name,
-    url: config.url!, // the schema asks for it, but for dimse
+    url: config.url ?? '', // the schema asks for it, but for dimse
     headers: (config.headers ?? {}) as Record<string, string>,
     timeoutSeconds: config.timeoutSeconds,
     ...(config.bearerFile === undefined ? {} : { bearerFile: config.bearerFile }),
   };
+  if (config.kind === 'dimse') return dimseDestination(dimsePeer(config), config.url === undefined ? undefined : peer);
   if (config.kind === 'dicomweb') return dicomwebDestination(peer);
   return fhirDestination(peer, {
     version: config.fhirVersion,
     ...(config.aiLabel === undefined ? {} : { aiLabel: config.aiLabel }),
     ...(config.patientSystem === undefined ? {} : { patientSystem: config.patientSystem }),
   });
+}
+
+function dimsePeer(config: MakeConfig): DimsePeer {
+  return {
+    name: config.name,
+    host: config.host!,
+    port: config.port!,
+    calledAet: config.calledAet!,
+    callingAet: config.callingAet ?? 'PLUMBLINE',
+    timeoutMs: config.timeoutSeconds * 1000,
+    ...(config.tls === undefined ? {} : { tls: config.tls }),
+  };
 }

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:net';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { joined, PlumblineError, type DestinationConfig } from '../../../src/base/index.ts';
 import {
@@ -81,6 +82,45 @@ describe.skipIf(missing('storescp'))('C-STORE to storescp of DCMTK', () => {
 
   it('sends nothing where there is nothing', async () => {
     expect(await destination(1).deliver(content(), never)).toEqual([]);
+  });
+});
+
+describe.skipIf(missing('python'))('a PACS that speaks DICOMweb too', () => {
+  let scp: Awaited<ReturnType<typeof startPynetdicom>>;
+  let web: HttpServer;
+  let holds: Uint8Array;
+  beforeAll(async () => {
+    scp = await startPynetdicom();
+    web = createHttpServer((_request, response) => {
+      response.setHeader('content-type', 'multipart/related; type="application/dicom"; boundary=b');
+      response.end(Buffer.concat([Buffer.from('--b\r\nContent-Type: application/dicom\r\n\r\n'), holds, Buffer.from('\r\n--b--\r\n')])); // prettier-ignore
+    });
+    await new Promise<void>((done) => web.listen(0, '127.0.0.1', done));
+  });
+  afterAll(async () => {
+    await scp.stop();
+    web.close();
+  });
+  const pacs = (status: string): Destination =>
+    destination(scp.ports.statuses, {
+      callingAet: `S${status}`,
+      url: `http://127.0.0.1:${(web.address() as AddressInfo).port}`,
+    });
+
+  it('is read back by DICOMweb where the PACS speaks it: a duplicate that is the same object is plain success', async () => {
+    holds = await seg.bytes();
+    expect(await pacs('0111').deliver(content(seg), never)).toEqual([]);
+    expect(await pacs('0000').deliver(content(seg), never)).toEqual([]);
+  });
+
+  it('that answers 0111 and holds another object is a conflict, found by reading back', async () => {
+    holds = await report.bytes();
+    expect(await refusal(pacs('0111').deliver(content(seg), never) as Promise<unknown>)).toMatchObject({
+      code: 'uid-conflict',
+    });
+    expect((await refusal(pacs('0000').deliver(content(seg), never) as Promise<unknown>)).code).toBe(
+      'read-back-differs',
+    );
   });
 });
 
