@@ -28,7 +28,7 @@ const tags = {
 
 /** Multi-frame Functional Groups and Multi-frame Dimension (PS3.3 C.7.6.16, C.7.6.17) of one SEG. */
 export function functionalGroups(stack: Stack, plan: FramePlan, uid: string, profile: EncodingProfile): DicomJson {
-  const places = placesOf(stack);
+  const places = placesOf(stack, profile);
   const used = [...new Set(plan.frames.map((f) => f.place))].map((i) => places[i]!);
   const dimensions = dimensionsOf(stack, used.length);
   const ranks = dimensions.map((_, d) => rank(used.map((p) => p.order[d]!)));
@@ -85,7 +85,7 @@ function placeGroups(place: Place): DicomJson {
   return { ...dataset({ DerivationImageSequence: [derivation] }), ...place.position };
 }
 
-function placesOf(stack: Stack): Place[] {
+function placesOf(stack: Stack, profile: EncodingProfile): Place[] {
   const { placement, spacing } = stack.grid;
   if (placement.kind === 'slide') {
     const { instanceUid, sopClass } = stack.planes[0]!;
@@ -98,13 +98,18 @@ function placesOf(stack: Stack): Place[] {
       order: [tile.row, tile.column],
     }));
   }
-  return stack.planes.map((plane, i) => ({ ...plane, position: planePosition(placement, i), order: [i] }));
+  return stack.planes.map((plane, i) => ({ ...plane, position: planePosition(placement, i, profile), order: [i] }));
 }
 
-function planePosition(placement: Placement, plane: number): DicomJson {
-  if (placement.kind !== 'patient') return {};
-  const at = dataset({ ImagePositionPatient: placement.positions[plane]!.map(decimal) });
-  return dataset({ PlanePositionSequence: [at] });
+/**
+ * Always in the frame's own groups: PS3.3 C.7.6.16.1 allows the shared ones where all frames lie at one place, but dcmqi
+ * (3D Slicer) refuses such a SEG.
+ */
+function planePosition(placement: Placement, plane: number, profile: EncodingProfile): DicomJson {
+  const invented = placement.kind === 'none' && profile.planes2d === 'viewer2d';
+  if (placement.kind !== 'patient' && !invented) return {};
+  const position: Vec3 = placement.kind === 'patient' ? placement.positions[plane]! : [0, 0, 0];
+  return dataset({ PlanePositionSequence: [dataset({ ImagePositionPatient: position.map(decimal) })] });
 }
 
 /** Plane Position (Slide), PS3.3 C.8.12.6.1: matrix position from 1, and millimetres on the slide. */
@@ -154,7 +159,6 @@ function sharedWithoutFrameOfReference(profile: EncodingProfile): DicomJson {
   return dataset({
     PlaneOrientationSequence: [unit],
     PixelMeasuresSequence: [dataset({ PixelSpacing: [1, 1], SliceThickness: 1 })],
-    PlanePositionSequence: [dataset({ ImagePositionPatient: [0, 0, 0] })],
   });
 }
 

@@ -1,5 +1,16 @@
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { emptyBits, joined, setBit, type DicomJson, type MaskPlane, type Stack } from '../../../src/base/index.ts';
+import {
+  emptyBits,
+  getBit,
+  joined,
+  setBit,
+  type DicomJson,
+  type MaskPlane,
+  type Stack,
+} from '../../../src/base/index.ts';
 import { codeOf, dataset, has, inspectPart10, items, number, numbers, text, texts } from '../../../src/dicom/index.ts';
 import { checkDicom, encodeSeg, encodeSr, type DicomObject, type EncodingInput } from '../../../src/outputs/index.ts';
 import { sampleInput } from '../../builders/encodings.ts';
@@ -260,6 +271,13 @@ describe('a picture without frame of reference', () => {
     expect(has(shared(of('viewer2d-min')), 'PixelMeasuresSequence')).toBe(false);
     expect(has(shared(of('viewer2d')), 'PixelMeasuresSequence')).toBe(true);
     expect(has(shared(of('plain')), 'PlaneOrientationSequence')).toBe(false);
+    // Never in both groups (PS3.3 C.7.6.16.1).
+    expect(has(shared(of('viewer2d')), 'PlanePositionSequence')).toBe(false);
+    const positions = frames(of('viewer2d')).map((f) => items(f, 'PlanePositionSequence'));
+    expect(positions.map((at) => at.map((p) => numbers(p, 'ImagePositionPatient')))).toEqual([
+      [[0, 0, 0]],
+      [[0, 0, 0]],
+    ]);
   });
 });
 
@@ -336,6 +354,7 @@ describe.skipIf(missing('dciodvfy', 'dcentvfy', 'dsrdump'))('SEG and SR of every
       'odd pixels, strict',
       'one empty frame',
       'picture',
+      'picture, all macros',
     ] as const;
     const inputs = names.map((n) => sampleInput(options[n] as Parameters<typeof sampleInput>[0]));
     const files = inputs.map((input, i) => writeObjects(folder, `decode-${i}`, encodeSeg(input))[0]!);
@@ -345,6 +364,50 @@ describe.skipIf(missing('dciodvfy', 'dcentvfy', 'dsrdump'))('SEG and SR of every
     inputs.forEach((input, i) => expect([names[i], found[files[i]!]]).toEqual([names[i], packedMasks(input)]));
   });
 });
+
+describe.skipIf(missing('segimage2itkimage'))('SEG of a picture', () => {
+  const { folder, remove } = scratch();
+  afterAll(remove);
+
+  it.each([
+    ['without size', {}],
+    ['with size', { spacing: 'physical' }],
+    ['with odd pixels, strict', { rows: 10, columns: 11, profile: { planes2d: 'viewer2d', strictBinary: true } }],
+  ] as const)(
+    'give dcmqi the masks of a picture where its destination asks for all plane macros: %s',
+    async (name, change) => {
+      const input = sampleInput({ kind: 'picture', profile: { planes2d: 'viewer2d' }, ...change });
+      const [file] = writeObjects(folder, name.replaceAll(' ', '-'), encodeSeg(input));
+      const out = mkdtempSync(join(folder, 'dcmqi-'));
+      const args = ['--inputDICOM', file!, '--outputDirectory', out, '-t', 'nrrd'];
+      const ran = await runPeer(peers.segimage2itkimage!, args);
+      expect([ran.code, ran.stderr]).toEqual([0, expect.not.stringMatching(/ERROR|required|missing/)]);
+      const images = readdirSync(out).filter((f) => f.endsWith('.nrrd'));
+      expect(pixelsByLabel(images.map((f) => readFileSync(join(out, f))))).toEqual(
+        Object.fromEntries(input.draft.masks.map((m) => [m.segment, pixelsOf(input.masks.get(m.id)![0]!.bits)])),
+      );
+    },
+  );
+});
+
+/** Numbers of the pixels that have each label other than 0, in NRRD files of 16-bit integers as dcmqi writes them. */
+function pixelsByLabel(files: readonly Buffer[]): Record<string, number[]> {
+  const found: Record<string, number[]> = {};
+  for (const file of files) {
+    const end = file.indexOf('\n\n');
+    expect(file.toString('latin1', 0, end)).toMatch(/type: short[\s\S]*encoding: gzip/);
+    const bytes = gunzipSync(file.subarray(end + 2));
+    for (let i = 0; i < bytes.length / 2; i++) {
+      const label = bytes.readInt16LE(2 * i);
+      if (label !== 0) (found[label] ??= []).push(i);
+    }
+  }
+  return found;
+}
+
+function pixelsOf(bits: Uint8Array): number[] {
+  return Array.from({ length: bits.length * 8 }, (_, i) => i).filter((i) => getBit(bits, i));
+}
 
 function packedMasks({ draft, masks }: EncodingInput): Record<string, string> {
   const planes = draft.stacks[0]!.planes;
