@@ -4,6 +4,8 @@
 export {
   attributesOf,
   bulkValue,
+  dataHash,
+  dataHashFrom,
   inspectPart10,
   type InspectedFile,
   type InspectOptions,

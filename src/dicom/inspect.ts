@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { isUid, lengthOf, PlumblineError, type DicomJson, type Parts } from '../base/index.ts';
 import { refuseUndecodable } from './charset.ts';
 import { plainText, toJson, valueAt, type BulkUri } from './json.ts';
-import { parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
+import { parseHead, parsePart10, rawElement, type Fragment, type ParsedPart10, type RawElement } from './parse.ts';
 import type { Need } from './sparse.ts';
 import { isNotStorable } from './sop-classes.ts';
 import { texts } from './attributes.ts';
@@ -82,6 +82,21 @@ export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): I
   };
 }
 
+/** Makes the `dataDigest` of a data set while its bytes come in. */
+export function dataHash(transferSyntaxUid: string): Hash {
+  return createHash('sha256').update(transferSyntaxUid).update('\0');
+}
+
+/**
+ * `dataHash` for a whole file.
+ * @param head the beginning of the file, with all of group 2; what is of the data set is hashed, what follows is to come
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
+ */
+export function dataHashFrom(head: Uint8Array): Hash {
+  const { transferSyntaxUid, dataStart } = parseHead(head);
+  return dataHash(transferSyntaxUid).update(head.subarray(dataStart));
+}
+
 /**
  * The attributes alone, of a file that was inspected when it came.
  * @throws PlumblineError as `inspectPart10`
@@ -138,7 +153,7 @@ function shown(text: string): string {
 }
 
 function digestOf({ transferSyntaxUid, file, dataStart }: ParsedPart10, rest: Parts = []): string {
-  const hash = createHash('sha256').update(transferSyntaxUid).update('\0').update(file.subarray(dataStart));
+  const hash = dataHash(transferSyntaxUid).update(file.subarray(dataStart));
   for (const part of rest) hash.update(part);
   return hash.digest('hex');
 }

@@ -64,6 +64,27 @@ const maxElements = 2_000_000;
  * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
  */
 export function parsePart10(file: Uint8Array, beyond = 0, need: Need = allThere): ParsedPart10 {
+  const { meta, transferSyntaxUid, transferSyntax: syntax, dataStart } = parseHead(file, need);
+  return guarded(() => {
+    const deflated = syntax.encoding === 'deflated';
+    if (deflated) need(0, file.length);
+    const bytes = deflated ? inflateDataset(file.subarray(dataStart)) : file;
+    const start = deflated ? 0 : dataStart;
+    const bigEndian = syntax.encoding === 'explicit-big';
+    const dataset =
+      start < bytes.length ? walkDataset(bytes, start, syntax, beyond, bytes === file ? need : allThere) : [];
+    return { transferSyntaxUid, transferSyntax: syntax, meta, dataset, file, bytes, dataStart, bigEndian };
+  });
+}
+
+/**
+ * Preamble and group 2 of a file (PS3.10 7.1), of which what follows them need not be there.
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
+ */
+export function parseHead(
+  file: Uint8Array,
+  need: Need = allThere,
+): Pick<ParsedPart10, 'meta' | 'transferSyntaxUid' | 'transferSyntax' | 'dataStart'> {
   need(0, 132);
   if (file.length < 132 || String.fromCharCode(...file.subarray(128, 132)) !== 'DICM') {
     throw new PlumblineError('not-dicom', `no DICM prefix after a preamble of 128 bytes (${file.length} bytes)`);
@@ -74,13 +95,7 @@ export function parsePart10(file: Uint8Array, beyond = 0, need: Need = allThere)
     const syntax = transferSyntax(uid);
     if (syntax === undefined)
       throw new PlumblineError('transfer-syntax-unknown', `transfer syntax ${uid} is not known`);
-    if (syntax.encoding === 'deflated') need(0, file.length);
-    const bytes = syntax.encoding === 'deflated' ? inflateDataset(file.subarray(end)) : file;
-    const start = syntax.encoding === 'deflated' ? 0 : end;
-    const bigEndian = syntax.encoding === 'explicit-big';
-    const dataset =
-      start < bytes.length ? walkDataset(bytes, start, syntax, beyond, bytes === file ? need : allThere) : [];
-    return { transferSyntaxUid: uid, transferSyntax: syntax, meta, dataset, file, bytes, dataStart: end, bigEndian };
+    return { meta, transferSyntaxUid: uid, transferSyntax: syntax, dataStart: end };
   });
 }
 

@@ -104,7 +104,7 @@ export function stageFile(
     readInto: (place, start) => {
       if (!open) throw new PlumblineError('internal', 'a staged blob is read in place before it is finished');
       for (let done = 0; done < place.length;) {
-        const got = readSync(fd, place, done, place.length - done, start + done);
+        const got = readNow(fd, place.subarray(done), start + done);
         if (got === 0) throw new PlumblineError('internal', 'less was written to a staged blob than is read');
         done += got;
       }
@@ -141,6 +141,15 @@ function opened(path: string): number {
     return openSync(path, 'wx+');
   } catch (e) {
     throw diskError(e, path);
+  }
+}
+
+/** A disk that does not read is trouble of ours, and must not pass for a damaged file with those who look at what it gives. */
+function readNow(fd: number, into: Uint8Array, start: number): number {
+  try {
+    return readSync(fd, into, 0, into.length, start);
+  } catch (cause) {
+    throw new PlumblineError('internal', 'a staged blob could not be read', { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { asPlumblineError, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
-import { inspectPart10, part10Head, sparseBytes, type InspectOptions } from '../../dicom/index.ts';
+import { dataHash, inspectPart10, part10Head, sparseBytes, type InspectOptions } from '../../dicom/index.ts';
 import type { StoreRequest } from '../../dimse/index.ts';
 import type { Blobs, StagedBlob } from '../../store/index.ts';
 import type { Admission } from '../../studies/index.ts';
@@ -42,7 +42,7 @@ export function createScratch(): Scratch {
 export function receiveObject(request: StoreRequest, options: ReceiveOptions): Receiving {
   const { blobs, scratch, maxObjectBytes } = options;
   const ofFile = createHash('sha256');
-  const ofData = createHash('sha256').update(`${request.transferSyntax}\0`);
+  const ofData = dataHash(request.transferSyntax);
   let trouble: PlumblineError | undefined;
   let held = 0;
   let total = 0;

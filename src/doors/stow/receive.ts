@@ -1,7 +1,8 @@
+import { createHash, type Hash } from 'node:crypto';
 import dicomParser from 'dicom-parser';
 import { MIMEType } from 'node:util';
 import { asPlumblineError, isUid, PlumblineError, type DicomJson, type InstanceRef } from '../../base/index.ts';
-import type { Inspector, SeenFile } from '../../dicom/index.ts';
+import { dataHashFrom, inspectPart10, sparseBytes, type Inspector, type SeenFile } from '../../dicom/index.ts';
 import type { Blobs, StagedBlob } from '../../store/index.ts';
 import type { Admission } from '../../studies/index.ts';
 import type { MultipartPart } from './multipart.ts';
@@ -44,8 +45,8 @@ export async function receivePart(
   await place.used;
   const chunks = part.body[Symbol.asyncIterator]();
   const { held, beyond } = await hold(chunks, place.bytes);
-  const look = (file: Uint8Array): Promise<Inspected> => inspect(inspector, file, studyUid, part.index);
-  const done = beyond ? keepLarge({ held, beyond, chunks }, look, blobs) : keep(held, look, blobs);
+  const about: About = { held, study: studyUid, index: part.index };
+  const done = beyond ? keepLarge(about, beyond, chunks, blobs) : keep(about, inspector, blobs);
   // Who waits for `done` is told of a failure; until then it must not pass for one that nobody looks after.
   done.catch(() => {});
   place.used = done;
@@ -53,36 +54,77 @@ export async function receivePart(
   return { done };
 }
 
-type Look = (file: Uint8Array) => Promise<Inspected>;
+/** What a part is judged by. */
+interface About {
+  /** The part, or its beginning where it is larger than its place. */
+  readonly held: Uint8Array;
+  /** Of the URL. */
+  readonly study: string | undefined;
+  readonly index: number;
+}
 
-async function keep(held: Uint8Array, look: Look, blobs: Blobs): Promise<Received> {
-  const seen = await look(held);
+async function keep(about: About, inspector: Intake['inspector'], blobs: Blobs): Promise<Received> {
+  const seen = await inspect(() => inspector.inspect(about.held), about);
   if (seen.kind === 'refused') return seen;
   const blob = await blobs.stage({ hashed: true });
   return orDiscarded(blob, async () => {
-    await blob.write(held);
+    await blob.write(about.held);
     return admission(seen, await blob.finish(seen.digest), blob);
   });
 }
 
-/** A part of which only the beginning had room: `beyond` is the first chunk that had none, the rest is still to come. */
-interface Large {
-  readonly held: Uint8Array;
-  readonly beyond: Uint8Array;
-  readonly chunks: AsyncIterator<Uint8Array>;
-}
-
-async function keepLarge({ held, beyond, chunks }: Large, look: Look, blobs: Blobs): Promise<Received> {
-  const blob = await blobs.stage();
+/**
+ * Hashed while it is written; then headers and small values are read back and pixels are not, so that memory does not
+ * grow with the part. Where not even group 2 can be read in what is held nothing reaches the disk.
+ * @param beyond the first chunk that had no room; `chunks` are still to come
+ */
+async function keepLarge(
+  about: About,
+  beyond: Uint8Array,
+  chunks: AsyncIterator<Uint8Array>,
+  blobs: Blobs,
+): Promise<Received> {
+  const { held } = about;
+  const ofFile = createHash('sha256');
+  const ofData = startedHash(about);
+  if ('kind' in ofData) return ofData;
+  const blob = await blobs.stage({ hashed: true });
   return orDiscarded(blob, async () => {
+    let bytes = held.length;
     await blob.write(held);
-    for (let chunk: Uint8Array | undefined = beyond; chunk; chunk = await nextOf(chunks)) await blob.write(chunk);
-    const written = await blob.finish();
-    const seen = await look(await blob.read(0, written.bytes));
-    if (seen.kind === 'readable') return admission(seen, written, blob);
+    ofFile.update(held);
+    for (let chunk: Uint8Array | undefined = beyond; chunk; chunk = await nextOf(chunks)) {
+      // Hashed while the write goes on in another thread.
+      const written = blob.write(chunk);
+      ofFile.update(chunk);
+      ofData.update(chunk);
+      bytes += chunk.length;
+      await written;
+    }
+    const digests = { digest: ofFile.digest('hex'), dataDigest: ofData.digest('hex') };
+    const seen = await inspect(async () => lookAtStaged(blob, bytes, digests), about);
+    if (seen.kind === 'readable') return admission(seen, await blob.finish(seen.digest), blob);
     await blob.discard();
     return seen;
   });
+}
+
+function startedHash(about: About): Hash | Refused {
+  try {
+    return dataHashFrom(about.held);
+  } catch (thrown) {
+    return refusalOf(thrown, about);
+  }
+}
+
+/** @throws PlumblineError those of `inspectPart10` */
+function lookAtStaged(
+  blob: StagedBlob,
+  size: number,
+  { digest, dataDigest }: Pick<SeenFile, 'digest' | 'dataDigest'>,
+): SeenFile {
+  const { bytes, need } = sparseBytes(size, (start, into) => blob.readInto(into, start));
+  return { ...inspectPart10(bytes, { need, dataDigest, undecodable: 'mark' }), digest };
 }
 
 async function orDiscarded(blob: StagedBlob, work: () => Promise<Received>): Promise<Received> {
@@ -121,26 +163,26 @@ async function nextOf(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array | u
   return done ? undefined : value;
 }
 
+type Refused = Extract<Received, { kind: 'refused' }>;
 type Inspected =
   | { readonly kind: 'readable'; readonly identity: Identity; readonly digest: string; readonly attributes: DicomJson }
-  | Extract<Received, { kind: 'refused' }>;
+  | Refused;
 type Identity = Omit<InstanceRef, 'digest' | 'bytes'>;
 
-async function inspect(
-  inspector: Pick<Inspector, 'inspect'>,
-  file: Uint8Array,
-  study: string | undefined,
-  index: number,
-): Promise<Inspected> {
+async function inspect(look: () => Promise<SeenFile>, about: About): Promise<Inspected> {
   try {
-    return readable(await inspector.inspect(file), study);
+    return readable(await look(), about.study);
   } catch (thrown) {
-    // A defect of ours that one file brings to light (0110 processing failure) must not stop the others.
-    const error = asPlumblineError(thrown);
-    const said = new PlumblineError(error.code, error.message, { where: error.where ?? `part ${index}`, cause: error });
-    const named = namesOf(file);
-    return refuse(said, named.sopClass, named.instanceUid);
+    return refusalOf(thrown, about);
   }
+}
+
+/** A defect of ours that one file brings to light (0110 processing failure) must not stop the others. */
+function refusalOf(thrown: unknown, { held, index }: About): Refused {
+  const error = asPlumblineError(thrown);
+  const said = new PlumblineError(error.code, error.message, { where: error.where ?? `part ${index}`, cause: error });
+  const named = namesOf(held);
+  return refuse(said, named.sopClass, named.instanceUid);
 }
 
 function readable(seen: SeenFile, study: string | undefined): Inspected {
@@ -153,11 +195,7 @@ function readable(seen: SeenFile, study: string | undefined): Inspected {
   return { kind: 'readable', identity, digest, attributes };
 }
 
-function refuse(
-  error: PlumblineError,
-  sopClass?: string,
-  instanceUid?: string,
-): Extract<Received, { kind: 'refused' }> {
+function refuse(error: PlumblineError, sopClass?: string, instanceUid?: string): Refused {
   return { kind: 'refused', sopClass, instanceUid, error };
 }
 

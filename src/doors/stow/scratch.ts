@@ -12,7 +12,7 @@ export interface Scratch {
   giveBack(): void;
 }
 
-/** A file that fits is looked at before it is written; a larger one is read back. */
+/** A file that fits is looked at before it is written; of a larger one what is looked at is read back. */
 const placeBytes = 8 << 20;
 /** One part comes in while another is looked at and two are written. */
 const placesOfRequest = 4;
