@@ -40,7 +40,7 @@ process.on('message', (said: { readonly studyUid: string } | 'stop') => {
   if (said === 'stop') void gateway.stop({ abort: true }).then(() => process.exit(0));
   else void seen(said.studyUid).then((s) => process.send!(s));
 });
-process.send!({ url: gateway.dicomweb, hl7: gateway.hl7Ports[0] });
+process.send!({ url: gateway.dicomweb, hl7: gateway.hl7Ports[0], dimse: gateway.dimse[0]!.port });
 
 /** Waits for the encodings of a study. */
 async function seen(studyUid: string): Promise<Seen> {
