@@ -37,6 +37,7 @@ export interface ServedGateway {
   readonly url: string;
   readonly dicomweb: string;
   readonly child: ChildProcess;
+  readonly configFile: string;
   /** Everything that it has written to standard error so far. */
   readonly log: () => string;
   /** Resolves with the signal that ended it. */
@@ -64,7 +65,15 @@ export async function serveChild(config: string, env: NodeJS.ProcessEnv = {}): P
       failed(new Error(`the gateway ended (${signal ?? child.exitCode}) before it listened: ${log}`)),
     );
   });
-  return { url, dicomweb: `${url}/dicom-web`, child, log: () => log, ended, stop: () => stopProcess(child) };
+  return {
+    url,
+    dicomweb: `${url}/dicom-web`,
+    child,
+    configFile: file,
+    log: () => log,
+    ended,
+    stop: () => stopProcess(child),
+  };
 }
 
 /** A folder below the system's folder for temporary files. */

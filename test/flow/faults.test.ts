@@ -5,8 +5,9 @@ import { root } from '../peers/index.ts';
 import { scenarios } from '../soak/scenarios.ts';
 
 /** Few of everything; `npm run soak -- NAME` is the long form. */
-const plan = { short: true, seed: 9, messages: 300, associations: 8, minutes: 0 };
-const names = [...scenarios.keys()].map((name) => ({ name }));
+const plan = { short: true, seed: 9, messages: 150, associations: 4, minutes: 0 };
+// Power cuts are drawn in test/unit/studies/power-cut.test.ts, many of them, and without a process for each.
+const names = [...scenarios.keys()].filter((name) => name !== 'power-cut').map((name) => ({ name }));
 
 describe('under a fault', () => {
   // Side by side: each waits more than it works.

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { mappingsTo } from '../builders/mappings.ts';
-import { serveChild, tempFolder, type ServedGateway } from '../builders/program.ts';
+import { plumbline, serveChild, tempFolder, type Ended, type ServedGateway } from '../builders/program.ts';
 import { freePort } from '../peers/orthanc.ts';
 
 /** A hospital's gateway with fixed ports, so that senders find it again after it was killed. */
@@ -12,7 +12,10 @@ export interface Site {
   readonly hl7Port: number;
   /** Starts that came up, and SIGKILLs. */
   readonly counts: { starts: number; kills: number };
-  start(): Promise<ServedGateway>;
+  /** @param more of the environment, for this life alone */
+  start(more?: NodeJS.ProcessEnv): Promise<ServedGateway>;
+  /** Run `plumbline ARGS` with the configuration of the gateway that runs. */
+  command(args: readonly string[]): Promise<Ended>;
   /** SIGKILL, and wait for its end. */
   kill(): Promise<void>;
   /** SIGTERM, and wait for its end. */
@@ -77,11 +80,12 @@ export async function makeSite({
     dimsePort: dimse,
     hl7Port: hl7,
     counts,
-    start: async () => {
-      gateway = await serveChild(text, env);
+    start: async (more = {}) => {
+      gateway = await serveChild(text, { ...env, ...more });
       counts.starts++;
       return gateway;
     },
+    command: (args) => plumbline([...args, '--config', gateway!.configFile], env),
     kill: async () => {
       counts.kills++;
       await end('SIGKILL');

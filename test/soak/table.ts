@@ -16,7 +16,8 @@ Printed by \`npm run soak -- table\`, which ends with 1 where anything is not as
 (\`plumbline serve\`, the demonstration bundle) over a folder of its own, sends it orders by MLLP and images by STOW-RS and
 C-STORE, makes the fault, lets everything come to rest, stops it, and counts three times: what the senders heard, what the
 store holds (SQLite, SHA-256 of every blob, file names), and what the receiving peers hold. \`npm run soak -- NAME --seed N\`
-runs one again. Short forms run with every \`npm test\` [test: test/flow/faults.test.ts › $name: everything acknowledged is kept, nothing is done twice].
+runs one again. Short forms run with every \`npm test\` [test: test/flow/faults.test.ts › $name: everything acknowledged is kept, nothing is done twice];
+that of power-cut over the store alone [test: test/unit/studies/power-cut.test.ts › leaves a store that opens, has everything acknowledged, and goes on].
 Damaged and hostile input has a table of its own: [hostile-input.md](hostile-input.md).
 `;
 

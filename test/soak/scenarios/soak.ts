@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { seeded } from '../../builders/dicom.ts';
-import { untilRest } from '../audit.ts';
 import { prove, refusalsOf } from '../proof.ts';
 import { reportsOf, startReceivers } from '../receivers.ts';
+import { untilReleased } from '../release.ts';
 import { newTally, sendDimse, sendHl7, sendStow, type Tally } from '../senders.ts';
 import { makeSite, type Site } from '../site.ts';
 import { makeStudy, orderOf, type SentStudy } from '../studies.ts';
@@ -43,7 +43,7 @@ export const soak: Scenario = async (plan): Promise<Report> => {
     }
     const memory = watchMemory(site);
     await done;
-    await untilRest(site.dataDir, studies.length, 'everything to be delivered', 1200);
+    const released = await untilReleased(site, studies.length, 'everything to be delivered', 1200);
     await keepOn(site, minutes, { orders, random });
     const { words, grownMb } = memory.stop();
     await site.stop();
@@ -63,7 +63,7 @@ export const soak: Scenario = async (plan): Promise<Report> => {
           fault: `${messages} HL7 messages, ${associations} associations, ${studies.length - associations} STOW-RS requests; ${kills} kills (SIGKILL), ${images.cuts + orders.cuts} connections cut by their senders`,
           asked:
             'acknowledged = processed, by the store and by the receivers; nothing twice; memory flat; no half-written file',
-          answered: `${orders.acknowledged.size} messages and ${images.acknowledged.size} instances acknowledged in ${orders.tries + images.tries} tries; besides: ${refusalsOf(images, orders)}`,
+          answered: `${orders.acknowledged.size} messages and ${images.acknowledged.size} instances acknowledged in ${orders.tries + images.tries} tries; besides: ${refusalsOf(images, orders)}; ${released} workitems held after 5 lives and released`,
           left: `${kept.messages} messages, ${kept.orders} orders, ${kept.received.size} instances, ${kept.halfWritten.length} half-written files; at the peers ${atPeers} (${sent} messages, ${numbered} with the number of their order); ${words}`,
         },
       ],
