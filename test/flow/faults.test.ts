@@ -18,7 +18,7 @@ describe('under a fault', () => {
       expect(breaches).toEqual([]);
       expect(rows.length).toBeGreaterThan(0);
     },
-    180_000,
+    300_000,
   );
 });
 

@@ -52,7 +52,7 @@ export const diskFull: Scenario = async ({ short, seed }): Promise<Report> => {
       await sendAll(site, before, { images, orders, random, cutRate: 0, pace: 0 });
       fill(volume);
       const later = sendAll(site, during, { ...told, random, cutRate: 0, pace: 0, together: true });
-      if (drains) await untilRest(volume.dir, n * 4 + 2, `work to drain while ${words}`, 60);
+      if (drains) await untilRest(volume.dir, n * 4 + 2, `work to drain while ${words}`, 120);
       else await pause(short ? 1200 : 2500);
       const taken = told.images.acknowledged.size + told.orders.acknowledged.size;
       const alive = gateway.child.exitCode === null;

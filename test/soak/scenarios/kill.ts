@@ -57,11 +57,11 @@ export const kill: Scenario = async ({ short, seed }): Promise<Report> => {
   }
 };
 
-/** A life that ends by SIGKILL in the moment in which a workitem is claimed; after 30 s where none is. */
+/** A life that ends by SIGKILL in the moment in which a workitem is claimed; after 90 s where none is. */
 async function liveUntilClaim(site: Site): Promise<void> {
   const started = site.start({ PLUMBLINE_CRASH_AT: 'work.claimed' });
   // It may end before it says that it listens; what keeps it from starting at all, the next life tells.
   const ended = started.then((gateway) => gateway.ended).catch(() => undefined);
-  await Promise.race([ended, pause(30_000, undefined, { ref: false })]);
+  await Promise.race([ended, pause(90_000, undefined, { ref: false })]);
   await site.kill();
 }
