@@ -31,7 +31,7 @@ VOLUME /data
 WORKDIR /data
 EXPOSE 8470
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8470/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8470/health/live').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 ENTRYPOINT ["node", "/app/src/cli/launch.mjs"]
 CMD ["serve", "--config", "/data/plumbline.yaml"]
 
@@ -51,7 +51,7 @@ VOLUME /data
 WORKDIR /data
 EXPOSE 8470
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8470/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8470/health/live').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 ENTRYPOINT ["node", "/app/src/cli/launch.mjs"]
 CMD ["serve", "--config", "/data/plumbline.yaml"]
 

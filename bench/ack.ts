@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline';
 import { createRuntime, loadBundle } from '../src/inference/index.ts';
 import { goldensOf, pictureOf, readRgb, tinyDir } from '../test/builders/bundle.ts';
 import { stopProcess } from '../test/peers/orthanc.ts';
+import { nodeFlags } from '../src/cli/ensure.mjs';
 import { heading, quantile, table } from './report.ts';
 import { makeSlices, postSlices, studyUid } from './stow-client.ts';
 
@@ -30,7 +31,9 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-ack-'));
   mkdirSync(join(folder, 'ours'));
   const script = join(import.meta.dirname, 'stow-server.ts');
-  const child = spawn(process.execPath, [script, join(folder, 'ours')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...nodeFlags, script, join(folder, 'ours')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const port = await new Promise<string>((done) => createInterface(child.stdout).once('line', done));
   const root = `http://127.0.0.1:${port}/dicom-web`;
   const model = await openModel();

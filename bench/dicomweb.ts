@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { peers, runPeer } from '../test/peers/index.ts';
 import { orthancMissing, startOrthanc, stopProcess } from '../test/peers/orthanc.ts';
+import { nodeFlags } from '../src/cli/ensure.mjs';
 import { heading, median, table } from './report.ts';
 import { instanceUid, makeSlices, postSlices, seriesUid, studyUid } from './stow-client.ts';
 
@@ -135,7 +136,7 @@ async function printHeading(): Promise<void> {
 async function startOurs(folder: string): Promise<Side> {
   mkdirSync(folder, { recursive: true });
   const script = join(import.meta.dirname, 'stow-server.ts');
-  const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...nodeFlags, script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<string>((done) => createInterface(child.stdout).once('line', done));
   const stop = (): Promise<void> => stopProcess(child);
   return { name: 'Plumbline', root: `http://127.0.0.1:${port}/dicom-web`, pid: child.pid!, agent: keptAlive(), stop };

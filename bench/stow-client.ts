@@ -60,9 +60,12 @@ export async function postSlices(
   const length = (to - from) * (partHead.length + slices.bytes) + tail.length;
   const headers = { 'Content-Type': contentType, 'Content-Length': String(length) };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const sent = request(url, { method: 'POST', headers, ...(agent && { agent }) }, resolve).on('error', reject);
-  await pipeline(Readable.from(bodyOf(slices, study, from, to), { objectMode: false, highWaterMark: 1 << 20 }), sent);
-  const response = await promise;
+  // Without an agent a connection of its own: a kept one may have been closed by a peer that waits less long.
+  const sent = request(url, { method: 'POST', headers, agent: agent ?? false }, resolve).on('error', reject);
+  const body = Readable.from(bodyOf(slices, study, from, to), { objectMode: false, highWaterMark: 1 << 20 });
+  const [response] = await Promise.all([promise, pipeline(body, sent)]).catch((cause: unknown) => {
+    throw new Error(`no answer of ${url}`, { cause });
+  });
   const text = (await response.toArray()).join('');
   if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}: ${text.slice(0, 300)}`);
 }

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { runPeer, peers } from '../test/peers/index.ts';
 import { orthancMissing, startOrthanc, stopProcess } from '../test/peers/orthanc.ts';
+import { nodeFlags } from '../src/cli/ensure.mjs';
 import { heading, median, seconds, table } from './report.ts';
 import { makeSlices, postSlices, sliceOf } from './stow-client.ts';
 
@@ -144,7 +145,7 @@ async function peakMemory(count: number): Promise<number> {
 async function startOurs(folder: string): Promise<{ url: string; pid: number; stop: () => Promise<void> }> {
   mkdirSync(folder, { recursive: true });
   const script = join(import.meta.dirname, 'stow-server.ts');
-  const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...nodeFlags, script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<string>((done) => createInterface(child.stdout).once('line', done));
   return { url: `http://127.0.0.1:${port}/dicom-web/studies`, pid: child.pid!, stop: () => stopProcess(child) };
 }

@@ -8,6 +8,11 @@ import { fileURLToPath } from 'node:url';
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 /** Node runs TypeScript without flags, and node:sqlite without a warning, from here on. */
 const needed = [24, 12];
+/**
+ * What Node is told when it becomes the program. V8 lets the space of young objects grow to 16 MiB a half, three times
+ * that resident; with 8 a gateway that takes 2,000 slices stays within 1.2 times the memory of one that takes 50.
+ */
+export const nodeFlags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
 
 /** True where the project lies in somebody's node_modules or holds only the built program: nothing to install then. */
 export const installed = !existsSync(join(root, 'tsconfig.json'));
