@@ -37,7 +37,7 @@ async function main(): Promise<void> {
       size: `${messages} ORM^O01 of ${frameOf('x').length} bytes a round, each a new order`,
       rounds: `${rounds} after one warm-up, in alternation, medians (least to greatest)`,
       promises:
-        'Plumbline: message, order and answer are synced (SQLite, synchronous=FULL) before AA; the others: none',
+        'Plumbline: message, order and answer are on the disk (the database log is synced) before AA; the others: none',
       sockets: 'no-delay at both ends, loopback',
     });
     await compare(folder);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PlumblineError, sha256 } from '../base/index.ts';
-import { freeBytes, ignoreMissing, readRange, renew, sizeOrUndefined } from './files.ts';
+import { freeBytes, ignoreMissing, makeFolder, readRange, renew, sizeOrUndefined } from './files.ts';
 import { createLimit, createShared, inTurns } from './limit.ts';
 import { stageFile, type BlobCounters, type StagedFile } from './staged.ts';
 import { openStaging } from './staging.ts';
@@ -68,7 +68,12 @@ export async function openBlobs(dir: string, options: BlobOptions): Promise<File
     await Promise.all(known.map((file) => file.discard()));
     if (fresh.length === 0) return;
     await inTurns(fresh, ({ file }) => file.nameByDigest());
-    await Promise.all([namesDurable(), ...fresh.map(({ file }) => file.synced())]);
+    await Promise.all([
+      namesDurable(),
+      ...fresh.map(({ file }) => file.synced()),
+      // A new folder may have to wait for the disk too: it is made in another thread while the syncs go on.
+      ...fresh.map(({ to }) => makeFolder(dirname(to))),
+    ]);
     await inTurns(fresh, ({ file, to }) => file.moveTo(to));
   };
 

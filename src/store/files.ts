@@ -1,5 +1,5 @@
 import { mkdirSync, renameSync, statSync, utimesSync } from 'node:fs';
-import { open, statfs } from 'node:fs/promises';
+import { mkdir, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PlumblineError } from '../base/index.ts';
 
@@ -45,6 +45,15 @@ export function renamed(from: string, to: string): void {
     renameSync(from, to);
   } catch (e) {
     throw diskError(e, to);
+  }
+}
+
+/** @throws PlumblineError disk-full */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (e) {
+    throw diskError(e, path);
   }
 }
 

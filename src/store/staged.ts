@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasync, openSync, readSync, write as writeFd } from 'node:fs';
+import { closeSync, fdatasync, open as openFile, readSync, write as writeFd } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -29,22 +29,22 @@ export interface StagedFile extends StagedBlob {
   moveTo(path: string): void;
 }
 
-const [write, datasync] = [promisify(writeFd), promisify(fdatasync)];
+const [openFd, write, datasync] = [promisify(openFile), promisify(writeFd), promisify(fdatasync)];
 
 /**
  * A file in staging; its fdatasync starts at `finish` and is awaited by `synced`.
  *
- * Names are made and changed in this thread: that costs less than a third of what handing each such call to another
- * thread and waiting for it does. What may wait for the disk itself, the bytes and the syncs, is handed over.
+ * Names are changed in this thread: that costs less than a third of what handing each such call to another thread and
+ * waiting for it does. What may wait for the disk itself, a new file, the bytes and the syncs, is handed over.
  * @param hashed the digest is made by the writer and given to `finish`
  */
-export function stageFile(
+export async function stageFile(
   path: string,
   syncing: ReturnType<typeof createLimit>,
   counters: BlobCounters,
   hashed = false,
-): StagedFile {
-  const fd = opened(path);
+): Promise<StagedFile> {
+  const fd = await opened(path);
   const hash = hashed ? undefined : createHash('sha256');
   let at: string | undefined = path;
   let bytes = 0;
@@ -136,9 +136,9 @@ export function stageFile(
   };
 }
 
-function opened(path: string): number {
+async function opened(path: string): Promise<number> {
   try {
-    return openSync(path, 'wx+');
+    return await openFd(path, 'wx+');
   } catch (e) {
     throw diskError(e, path);
   }

@@ -46,15 +46,18 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
   let trouble: PlumblineError | undefined;
   let held = 0;
   let total = 0;
-  let place: StagedBlob | undefined;
+  /** Made while the bytes come: a new file may have to wait for the disk. */
+  let place: Promise<StagedBlob> | undefined;
+  let written = false;
   let begun = false;
   let anyData = false;
 
   const flush = async (): Promise<StagedBlob> => {
-    place ??= await blobs.stage({ hashed: true });
-    await place.write(scratch.bytes.subarray(0, held));
+    const blob = await place!;
+    written = true;
+    await blob.write(scratch.bytes.subarray(0, held));
     held = 0;
-    return place;
+    return blob;
   };
   const keep = async (bytes: Uint8Array): Promise<void> => {
     total += bytes.length;
@@ -71,14 +74,18 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
   };
   const stop = async (thrown: unknown): Promise<void> => {
     trouble ??= asPlumblineError(thrown);
-    await place?.discard();
+    // What is told is the trouble that came first, also where there was no place to be given back.
+    await place?.then((blob) => blob.discard()).catch(() => undefined);
     place = undefined;
   };
   const begin = async (): Promise<void> => {
     if (begun) return;
     begun = true;
     try {
-      await keep(headOf(request, options.sourceAeTitle));
+      const head = headOf(request, options.sourceAeTitle);
+      place = blobs.stage({ hashed: true });
+      place.catch(() => undefined); // told when it is waited for
+      await keep(head);
     } catch (e) {
       await stop(e);
     }
@@ -98,7 +105,7 @@ export function receiveObject(request: StoreRequest, options: ReceiveOptions): R
       if (trouble) throw trouble;
       const dataDigest = ofData.digest('hex');
       try {
-        const whole = place ? undefined : scratch.bytes.subarray(0, held);
+        const whole = written ? undefined : scratch.bytes.subarray(0, held);
         const seen = whole && inspect(whole, request, { dataDigest });
         const blob = await flush();
         const { identity, attributes } = seen ?? inspectStaged(blob, total, request, dataDigest);
