@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { printed, runPage, stepsOf } from '../builders/docs-runner.ts';
 
 /** A page of these blocks, each `words` and its lines. */
@@ -56,7 +56,8 @@ describe('a page of the documentation', () => {
       pid = Number(readFileSync(`${folder}/pid`, 'utf8'));
     });
     expect(pid).toBeGreaterThan(0);
-    expect(() => process.kill(-pid, 0)).toThrow('ESRCH');
+    // What has ended belongs to its group until the system has taken it away, a moment later.
+    await vi.waitFor(() => expect(() => process.kill(-pid, 0)).toThrow('ESRCH'));
   });
 
   it('must say of each shell block whether it is run', () => {
