@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { printed, runPage, stepsOf } from '../builders/docs-runner.ts';
 
@@ -54,10 +54,10 @@ describe('a page of the documentation', () => {
     let pid = 0;
     await runPage(text, {}, async ({ folder }) => {
       pid = Number(readFileSync(`${folder}/pid`, 'utf8'));
+      expect(livingIn(pid)).not.toEqual([]);
     });
     expect(pid).toBeGreaterThan(0);
-    // What has ended belongs to its group until the system has taken it away, a moment later.
-    await vi.waitFor(() => expect(() => process.kill(-pid, 0)).toThrow('ESRCH'));
+    await vi.waitFor(() => expect(livingIn(pid)).toEqual([]));
   });
 
   it('must say of each shell block whether it is run', () => {
@@ -81,3 +81,22 @@ describe('what a page shows of an output', () => {
     expect(printed(shown, output)).toBe(same);
   });
 });
+
+/** Processes of a group that run; one that has ended stays in it until its parent, perhaps the first of all, looks at it. */
+function livingIn(group: number): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      const [state, , of] = statOf(pid).split(' ');
+      return Number(of) === group && state !== 'Z';
+    });
+}
+
+/** State, parent, group and more of a process, or nothing where it has just ended (proc(5)). */
+function statOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '');
+  } catch {
+    return '';
+  }
+}
