@@ -26,7 +26,14 @@ export const destination = {
     headers: {
       type: 'object',
       additionalProperties: { type: 'string' },
-      description: 'Sent with each request. For secrets use bearerFile.',
+      description: 'Sent with each request. Secrets are refused here: use bearerFile or headerFiles.',
+    },
+    headerFiles: {
+      type: 'object',
+      propertyNames: { pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" },
+      additionalProperties: { type: 'string' },
+      description:
+        'Files whose content is sent as a header, by its name: Basic authentication, keys of an API. Read again for each request.',
     },
     bearerFile: {
       type: 'string',

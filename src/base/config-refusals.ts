@@ -29,7 +29,15 @@ export interface Exposed {
       readonly tls?: { readonly caFile?: string };
     })[];
   };
-  readonly destinations: readonly { readonly name: string; readonly url?: string }[];
+  readonly destinations: readonly DestinationSecrets[];
+}
+
+interface DestinationSecrets {
+  readonly name: string;
+  readonly url?: string;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly headerFiles?: Readonly<Record<string, unknown>>;
+  readonly bearerFile?: string;
 }
 
 /** @throws PlumblineError `listen-refused`, `config-invalid` */
@@ -39,6 +47,8 @@ export function refuseUnsafe(config: Exposed, file: string): void {
   refuseHalfAccess(config, file);
   refuseOpenHttp(config, file);
   refuseSecretsInUrls(config, file);
+  refuseSecretsInHeaders(config, file);
+  refuseHeadersTwice(config, file);
 }
 
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -104,4 +114,35 @@ function refuseSecretsInUrls({ destinations }: Exposed, file: string): void {
       where: file,
       remedy: 'Put the secret into a file and name it with bearerFile.',
     });
+}
+
+/** Names of headers that carry a secret: those of RFC 9110 and RFC 6265, and what API keys and tokens are called. */
+const secretHeader =
+  /^(proxy-)?authorization$|^cookie$|api[-_]?key|(^|[-_])(key|token|secret|password|auth|credentials?)$/i;
+/** Schemes of RFC 7617 and RFC 6750, under whatever name. */
+const secretValue = /^(basic|bearer)\s+\S/i;
+
+/** A configuration is copied, mailed and kept under version control; a secret in it is none. It is not repeated here. */
+function refuseSecretsInHeaders({ destinations }: Exposed, file: string): void {
+  for (const { name, headers = {} } of destinations) {
+    const header = Object.keys(headers).find((h) => secretHeader.test(h) || secretValue.test(String(headers[h])));
+    if (header === undefined) continue;
+    throw new PlumblineError('config-invalid', `headers.${header} of destination ${name} holds a secret`, {
+      where: file,
+      remedy: `Put the value into a file and name it: headerFiles: { ${header}: ./FILE }, or bearerFile for a bearer token.`,
+    });
+  }
+}
+
+/** Two values of one header would be sent as one list. Names of headers know no case (RFC 9110 5.1). */
+function refuseHeadersTwice({ destinations }: Exposed, file: string): void {
+  for (const { name, headers = {}, headerFiles = {}, bearerFile } of destinations) {
+    const named = [...Object.keys(headers), ...Object.keys(headerFiles)].map((h) => h.toLowerCase());
+    if (bearerFile !== undefined) named.push('authorization');
+    const twice = named.find((h, i) => named.indexOf(h) !== i);
+    if (twice === undefined) continue;
+    throw new PlumblineError('config-invalid', `destination ${name} has two values for the header ${twice}`, {
+      where: file,
+    });
+  }
 }

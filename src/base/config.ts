@@ -333,7 +333,7 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
     ...(dirs.modelsDir === undefined ? {} : { modelsDir: dirs.modelsDir }),
     ...(dirs.mappingsDir === undefined ? {} : { mappingsDir: dirs.mappingsDir }),
     dimse: { listeners: config.dimse.listeners.map((l) => tlsFrom(baseDir, l)) },
-    destinations: config.destinations.map((d) => tlsFrom(baseDir, d)),
+    destinations: config.destinations.map((d) => secretsFrom(baseDir, tlsFrom(baseDir, d))),
   };
 }
 
@@ -341,6 +341,16 @@ export function parseConfig(text: string, file: string, baseDir: string): Config
 function accessFrom(baseDir: string, access: Config['access']): Config['access'] {
   const file = access.oidc?.jwksFile;
   return file === undefined ? access : { ...access, oidc: { ...access.oidc!, jwksFile: resolve(baseDir, file) } };
+}
+
+/** With the paths of its files of secrets taken from a folder. */
+function secretsFrom(baseDir: string, d: DestinationConfig): DestinationConfig {
+  const headerFiles = Object.entries(d.headerFiles ?? {}).map(([name, file]) => [name, resolve(baseDir, String(file))]);
+  return {
+    ...d,
+    ...(d.bearerFile === undefined ? {} : { bearerFile: resolve(baseDir, d.bearerFile) }),
+    ...(d.headerFiles === undefined ? {} : { headerFiles: Object.fromEntries(headerFiles) as Record<string, string> }),
+  };
 }
 
 /** With the paths of its TLS files taken from a folder. */

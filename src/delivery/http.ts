@@ -8,20 +8,28 @@ export interface Peer {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly bearerFile?: string;
+  /** Headers whose value is the content of a file. */
+  readonly headerFiles?: Readonly<Record<string, string>>;
   readonly timeoutSeconds: number;
   /** What identifies the patient: it is taken out of the peer's words before they go into a message. */
   readonly hide?: readonly string[];
 }
 
-/** Headers of one request; the token file is read each time, so that a rotated token is used at once. */
+/** Headers of one request; files of secrets are read each time, so that a rotated one is used at once. */
 export function headersFor(peer: Peer): Record<string, string> {
-  if (!peer.bearerFile) return { ...peer.headers };
+  const headers = { ...peer.headers };
+  for (const [name, file] of Object.entries(peer.headerFiles ?? {})) headers[name] = secretIn(file, peer);
+  if (peer.bearerFile) headers['authorization'] = `Bearer ${secretIn(peer.bearerFile, peer)}`;
+  return headers;
+}
+
+function secretIn(file: string, peer: Peer): string {
   try {
-    return { ...peer.headers, authorization: `Bearer ${readFileSync(peer.bearerFile, 'utf8').trim()}` };
+    return readFileSync(file, 'utf8').trim();
   } catch (cause) {
     // A person must look, but nothing is lost: a token that is being renewed may be missing for a moment.
-    throw new PlumblineError('peer-unauthorized', `cannot read the bearer token file of ${peer.name}`, {
-      where: peer.bearerFile,
+    throw new PlumblineError('peer-unauthorized', `cannot read the file of a secret for ${peer.name}`, {
+      where: file,
       cause,
     });
   }

@@ -30,6 +30,7 @@ export function makeDestination(config: MakeConfig): Destination {
     headers: (config.headers ?? {}) as Record<string, string>,
     timeoutSeconds: config.timeoutSeconds,
     ...(config.bearerFile === undefined ? {} : { bearerFile: config.bearerFile }),
+    ...(config.headerFiles === undefined ? {} : { headerFiles: config.headerFiles as Record<string, string> }),
   };
   if (config.kind === 'dimse') return dimseDestination(dimsePeer(config), config.url === undefined ? undefined : peer);
   if (config.kind === 'dicomweb') return dicomwebDestination(peer);

@@ -136,7 +136,7 @@ function slidePosition(
 /** Shared macros: orientation and measures hold for all planes of a stack (PS3.3 C.7.6.16.2.1, C.7.6.16.2.4). */
 function sharedGroups(grid: Grid, profile: EncodingProfile): DicomJson {
   const { placement } = grid;
-  if (placement.kind === 'none') return sharedWithoutFrameOfReference(profile);
+  if (placement.kind === 'none') return sharedWithoutFrameOfReference(grid, profile);
   const measures = pixelMeasures(grid);
   return dataset({
     ...(placement.kind === 'patient' && {
@@ -151,14 +151,14 @@ function sharedGroups(grid: Grid, profile: EncodingProfile): DicomJson {
  * others only with orientation, measures and positions: the profile says how much of that a destination gets, and the
  * DICOM statement lists it as a deviation.
  */
-function sharedWithoutFrameOfReference(profile: EncodingProfile): DicomJson {
+function sharedWithoutFrameOfReference(grid: Grid, profile: EncodingProfile): DicomJson {
   const planes = profile.planes2d ?? 'viewer2d-min';
   if (planes === 'plain') return {};
   const unit = orientation([1, 0, 0], [0, 1, 0]);
   if (planes === 'viewer2d-min') return dataset({ PlaneOrientationSequence: [unit] });
   return dataset({
     PlaneOrientationSequence: [unit],
-    PixelMeasuresSequence: [dataset({ PixelSpacing: [1, 1], SliceThickness: 1 })],
+    PixelMeasuresSequence: [{ ...dataset({ PixelSpacing: [1, 1], SliceThickness: 1 }), ...pixelMeasures(grid) }],
   });
 }
 

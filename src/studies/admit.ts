@@ -1,8 +1,8 @@
 import { recordAudit } from '../audit/index.ts';
-import { checkpoint, isOwnResult, type Clock } from '../base/index.ts';
+import { checkpoint, isOwnResult, type Clock, type Log } from '../base/index.ts';
 import type { Blobs, Database, Sql } from '../store/index.ts';
 import { eventsOfBatch } from './audit-events.ts';
-import { arrived, type GateTimes } from './gate-rows.ts';
+import { arrived, logHeld, type GateTimes, type Held } from './gate-rows.ts';
 import { addEvent, identityOf, insertInstance, instancesIn } from './rows.ts';
 import type { Admission, Admitted, Origin } from './types.ts';
 
@@ -10,6 +10,7 @@ export interface AdmitOptions {
   readonly db: Database;
   readonly blobs: Blobs;
   readonly clock: Clock;
+  readonly log: Log;
   readonly gate: GateTimes;
 }
 
@@ -32,7 +33,7 @@ type Known = ReadonlyMap<string, Admission['ref']>;
 export function createAdmission(
   options: AdmitOptions,
 ): (batch: readonly Admission[], from: From) => Promise<Admitted[]> {
-  const { db, blobs } = options;
+  const { db, blobs, log } = options;
   const inTurn = createUidLocks();
 
   const admit = async (batch: readonly Admission[], from: From): Promise<Admitted[]> => {
@@ -42,7 +43,8 @@ export function createAdmission(
     await Promise.all(batch.map((a, i) => (outcomes[i]!.outcome === 'stored' ? undefined : a.blob.discard())));
     await blobs.commit(fresh.map((a) => a.blob));
     checkpoint('stow.blobs-durable');
-    const result = await db.transaction((tx) => record(tx, options, batch, outcomes, from));
+    const { result, held } = await db.transaction((tx) => record(tx, options, batch, outcomes, from));
+    logHeld(log, held);
     checkpoint('stow.admitted');
     return result;
   };
@@ -85,8 +87,9 @@ async function record(
   batch: readonly Admission[],
   planned: readonly Admitted[],
   from: From,
-): Promise<Admitted[]> {
+): Promise<{ readonly result: Admitted[]; readonly held: readonly Held[] }> {
   const now = clock.now();
+  const held: Held[] = [];
   const result = [...planned];
   const studies = new Set(batch.filter((_, i) => planned[i]!.outcome === 'stored').map((a) => a.ref.studyUid));
   for (const studyUid of studies) await openStudy(tx, studyUid, now);
@@ -105,7 +108,7 @@ async function record(
     await countIn(tx, studyUid, instances, from.origin, now);
     // Results of ours that an archive sends back are kept, but wake nobody.
     const news = instances.some((a) => !isOwnResult(a.attributes, a.ref.sopClass, a.ref.instanceUid));
-    if (from.origin === 'received' && news) await arrived(tx, studyUid, now, gate);
+    if (from.origin === 'received' && news) held.push(...(await arrived(tx, studyUid, now, gate)));
   }
   for (const { outcome, ref } of result) {
     if (outcome !== 'conflict') continue;
@@ -113,7 +116,7 @@ async function record(
     await addEvent(tx, ref.studyUid, now, { code: 'instance-conflict', message, who: from.sender });
   }
   await recordAudit(tx, now, eventsOfBatch(batch, result, from));
-  return result;
+  return { result, held };
 }
 
 async function openStudy(tx: Sql, studyUid: string, now: number): Promise<void> {

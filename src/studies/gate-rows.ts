@@ -1,8 +1,19 @@
+import type { Log } from '../base/index.ts';
 import type { Sql } from '../store/index.ts';
 import { addEvent, identitiesOf, type StudyColumns } from './rows.ts';
 import type { GateOptions, StudyIdentity } from './types.ts';
 
 export type GateTimes = Pick<GateOptions, 'quietMs' | 'deadlineMs'>;
+
+/** A study that has just been held, for the log: it is told of when the row is on the disk, not before. */
+export interface Held {
+  readonly studyUid: string;
+  readonly code: string;
+}
+
+export function logHeld(log: Log, held: readonly Held[]): void {
+  for (const { studyUid: study, code } of held) log.info('study held', { study, code });
+}
 
 /** A study that waits for a person because of these is looked at again when more of it arrives. */
 const releasedByArrival = new Set<string | null>(['no-route', 'nothing-to-read']);
@@ -11,15 +22,15 @@ const releasedByArrival = new Set<string | null>(['no-route', 'nothing-to-read']
  * New instances of a study were received (in the same transaction): it is arriving again, and when it is due is decided
  * anew. Two patients in one study hold it.
  */
-export async function arrived(tx: Sql, studyUid: string, now: number, gate: GateTimes): Promise<void> {
+export async function arrived(tx: Sql, studyUid: string, now: number, gate: GateTimes): Promise<Held[]> {
   const study = (await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid))!;
   const identities = await identitiesOf(tx, studyUid);
   if (study.identity_released === 0 && contradict(identities)) {
-    if (study.hold_code !== 'patient-contradiction') await holdContradiction(tx, studyUid, now, identities);
-    return;
+    return study.hold_code === 'patient-contradiction' ? [] : [await holdContradiction(tx, studyUid, now, identities)];
   }
-  if (study.state === 'held' && !releasedByArrival.has(study.hold_code)) return;
+  if (study.state === 'held' && !releasedByArrival.has(study.hold_code)) return [];
   await awaitMore(tx, studyUid, now, gate);
+  return [];
 }
 
 /** Set when the study is due, from how much of it is there and how much was announced. */
@@ -76,11 +87,11 @@ async function holdContradiction(
   studyUid: string,
   now: number,
   identities: readonly StudyIdentity[],
-): Promise<void> {
+): Promise<Held> {
   const named = identities.map(
     (i) => `"${i.patientId}"${i.issuer ? ` of ${i.issuer}` : ''} (${i.instances} instances)`,
   );
-  await setHeld(
+  return setHeld(
     tx,
     studyUid,
     now,
@@ -97,7 +108,7 @@ export async function setHeld(
   code: string,
   message: string,
   who: string,
-): Promise<void> {
+): Promise<Held> {
   await tx.run(
     `UPDATE studies SET state = 'held', hold_code = ?, hold_message = ?, due_at = NULL, deadline_at = NULL WHERE study_uid = ?`,
     code,
@@ -105,4 +116,5 @@ export async function setHeld(
     studyUid,
   );
   await addEvent(tx, studyUid, now, { code, message, who });
+  return { studyUid, code };
 }

@@ -1,6 +1,6 @@
 import { asPlumblineError, checkpoint, type Clock, type Log } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
-import { announcedCount, awaitMore, setHeld } from './gate-rows.ts';
+import { announcedCount, awaitMore, logHeld, setHeld, type Held } from './gate-rows.ts';
 import type { OrderEffect } from './order-types.ts';
 import { handOverEffects } from './orders.ts';
 import { reconcile } from './reconcile.ts';
@@ -49,7 +49,14 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
       clock.now(),
     );
     for (const { study_uid: studyUid } of due) {
-      if (await db.transaction((tx) => close(tx, studyUid, clock.now()))) checkpoint('gate.snapshot');
+      const closed = await db.transaction((tx) => close(tx, studyUid, clock.now()));
+      if (closed === undefined) continue;
+      if ('code' in closed) {
+        logHeld(log, [closed]);
+        continue;
+      }
+      log.info('study ready', { study: studyUid, count: closed.instances });
+      checkpoint('gate.snapshot');
     }
     const told = await handOver(parts);
     if (parts.onOrder) await handOverEffects(db, parts.onOrder);
@@ -110,16 +117,13 @@ export function createGate(parts: GateParts): StudyGate & { poke(): void } {
   };
 }
 
-/** Freeze a study that is still due. @returns whether it was */
-async function close(tx: Sql, studyUid: string, now: number): Promise<boolean> {
+/** Freeze a study that is still due, or hold it. @returns what became of it; undefined where it was not due */
+async function close(tx: Sql, studyUid: string, now: number): Promise<Held | { instances: number } | undefined> {
   const study = await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid);
-  if (study?.state !== 'arriving' || study.due_at === null || study.due_at > now) return false;
+  if (study?.state !== 'arriving' || study.due_at === null || study.due_at > now) return undefined;
   // Nothing is read for a patient whom the order does not name; a person may vouch for it.
   const verdict = study.order_released === 1 ? undefined : await reconcile(tx, studyUid);
-  if (verdict?.kind === 'hold') {
-    await setHeld(tx, studyUid, now, verdict.code, verdict.message, 'gate');
-    return false;
-  }
+  if (verdict?.kind === 'hold') return setHeld(tx, studyUid, now, verdict.code, verdict.message, 'gate');
   const snapshot = await freeze(tx, studyUid, now, false);
   await tx.run(`UPDATE studies SET state = 'ready', due_at = NULL, deadline_at = NULL WHERE study_uid = ?`, studyUid);
   const announced = await announcedCount(tx, studyUid);
@@ -129,7 +133,7 @@ async function close(tx: Sql, studyUid: string, now: number): Promise<boolean> {
     await addEvent(tx, studyUid, now, { code: 'incomplete', message, who: 'gate' });
   }
   await addEvent(tx, studyUid, now, { code: 'ready', message: `${n} instances`, who: 'gate' });
-  return true;
+  return { instances: n };
 }
 
 /** Tell of every unhandled snapshot; where a study has several, of the newest alone: nobody has begun with the others. */
@@ -147,7 +151,8 @@ async function handOver({ db, clock, log, onReady }: GateParts): Promise<number>
       const error = asPlumblineError(thrown);
       log.warn('study not taken over', { study: studyUid, code: error.code });
       if (error.class === 'retry') continue;
-      await db.transaction((tx) => setHeld(tx, studyUid, clock.now(), error.code, error.message, 'gate'));
+      const hold = (tx: Sql): Promise<Held> => setHeld(tx, studyUid, clock.now(), error.code, error.message, 'gate');
+      logHeld(log, [await db.transaction(hold)]);
     }
     const older = waiting.filter((w) => w.study_uid === studyUid).map((w) => w.input_digest);
     await db.run(

@@ -1,10 +1,10 @@
 import { recordAudit } from '../audit/index.ts';
-import { asPlumblineError, PlumblineError } from '../base/index.ts';
+import { PlumblineError } from '../base/index.ts';
 import type { Blobs } from '../store/index.ts';
 import { createAdmission } from './admit.ts';
-import { awaitMore, setHeld } from './gate-rows.ts';
+import { awaitMore, logHeld, setHeld } from './gate-rows.ts';
 import { createGate, type GateParts } from './gate.ts';
-import { forgetMessages, receive, refusedMessages } from './orders.ts';
+import { receive, refusedMessages } from './orders.ts';
 import { mergedPatient, reconcile } from './reconcile.ts';
 import { addEvent, eventsOf, identitiesOf, instancesWhere, studyOf, type StudyColumns } from './rows.ts';
 import { arrivalsOf, backlogOf, uidOf } from './overview.ts';
@@ -18,18 +18,12 @@ export interface StudiesOptions extends GateParts {
 
 /** The studies of this store, and their gate, which sleeps until `start`. */
 export async function openStudies(options: StudiesOptions): Promise<Studies & StudyGate> {
-  const { db, clock } = options;
+  const { db, clock, log } = options;
   const keep = createAdmission(options);
 
   const { poke, ...gate } = createGate(options);
   return {
     ...gate,
-    start: () => {
-      forgetMessages(options).catch((e: unknown) =>
-        options.log.error('old messages kept', { code: asPlumblineError(e).code }),
-      );
-      gate.start();
-    },
     admit: async (batch, from) => {
       const outcomes = await keep(batch, { origin: 'received', ...from });
       poke();
@@ -74,8 +68,8 @@ export async function openStudies(options: StudiesOptions): Promise<Studies & St
     mergedPatient: (studyUid) => mergedPatient(db, studyUid),
     note: (studyUid, code, message, who) =>
       db.transaction((tx) => addEvent(tx, studyUid, clock.now(), { code, message, who })),
-    hold: (studyUid, code, message, who) =>
-      db.transaction((tx) => setHeld(tx, studyUid, clock.now(), code, message, who)),
+    hold: async (studyUid, code, message, who) =>
+      logHeld(log, [await db.transaction((tx) => setHeld(tx, studyUid, clock.now(), code, message, who))]),
     release: async (studyUid, reason, who) => {
       await release(options, studyUid, reason, who);
       poke();

@@ -1,8 +1,8 @@
 import { recordAudit } from '../audit/index.ts';
-import { checkpoint, type Clock } from '../base/index.ts';
+import { checkpoint, type Clock, type Log } from '../base/index.ts';
 import type { Database, Sql } from '../store/index.ts';
 import { eventsOfMessage } from './audit-events.ts';
-import { awaitMore, setHeld, type GateTimes } from './gate-rows.ts';
+import { awaitMore, logHeld, setHeld, type GateTimes, type Held } from './gate-rows.ts';
 import { merge } from './merge.ts';
 import { addEffect, insertOrder, ordersWhere, ownAccession, samePatient, updateOrder } from './order-rows.ts';
 import type {
@@ -19,12 +19,13 @@ import type {
 import { reconcile } from './reconcile.ts';
 import { addEvent, type StudyColumns } from './rows.ts';
 
-/** A sender repeats within minutes; after so long its control ids may begin anew. */
+/** A sender repeats within minutes; after so long its control ids may begin anew. The rows themselves stay (`retention`). */
 const remembered = 30 * 24 * 3_600_000;
 
 export interface OrdersOptions {
   readonly db: Database;
   readonly clock: Clock;
+  readonly log: Log;
   readonly gate: GateTimes;
 }
 
@@ -34,35 +35,44 @@ export interface OrdersOptions {
  */
 export async function receive(options: OrdersOptions, message: OrderMessage): Promise<OrderAnswer> {
   const now = options.clock.now();
-  return options.db.transaction(async (tx) => {
-    const before = await tx.get<{ body_digest: string; state: string; answers: string; received_at: number }>(
-      'SELECT body_digest, state, answers, received_at FROM hl7_messages WHERE key = ?',
-      message.key,
-    );
-    if (before && before.state === 'accepted' && before.received_at > now - remembered) {
-      const same = before.body_digest === message.bodyDigest;
-      const answers = same ? (JSON.parse(before.answers) as string[]) : [];
-      return { outcome: same ? 'repeated' : 'other-content', answers };
-    }
-    const outcome = await act(tx, options, message, now);
-    const answers = message.answers(outcome);
-    await tx.run(
-      `INSERT INTO hl7_messages (key, body_digest, sender, type, state, answers, raw, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  const { answer, held } = await options.db.transaction((tx) => keep(tx, options, message, now));
+  logHeld(options.log, held);
+  return answer;
+}
+
+async function keep(
+  tx: Sql,
+  options: OrdersOptions,
+  message: OrderMessage,
+  now: number,
+): Promise<{ readonly answer: OrderAnswer; readonly held: readonly Held[] }> {
+  const before = await tx.get<{ body_digest: string; state: string; answers: string; received_at: number }>(
+    'SELECT body_digest, state, answers, received_at FROM hl7_messages WHERE key = ?',
+    message.key,
+  );
+  if (before && before.state === 'accepted' && before.received_at > now - remembered) {
+    const same = before.body_digest === message.bodyDigest;
+    const answers = same ? (JSON.parse(before.answers) as string[]) : [];
+    return { answer: { outcome: same ? 'repeated' : 'other-content', answers }, held: [] };
+  }
+  const { outcome, held } = await act(tx, options, message, now);
+  const answers = message.answers(outcome);
+  await tx.run(
+    `INSERT INTO hl7_messages (key, body_digest, sender, type, state, answers, raw, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, state = excluded.state, answers = excluded.answers,
          raw = excluded.raw, received_at = excluded.received_at`,
-      message.key,
-      message.bodyDigest,
-      message.sender,
-      message.type,
-      outcome === 'accepted' ? 'accepted' : 'refused',
-      JSON.stringify(answers),
-      message.raw,
-      now,
-    );
-    await recordAudit(tx, now, eventsOfMessage(message, outcome));
-    checkpoint('hl7.kept');
-    return { outcome, answers };
-  });
+    message.key,
+    message.bodyDigest,
+    message.sender,
+    message.type,
+    outcome === 'accepted' ? 'accepted' : 'refused',
+    JSON.stringify(answers),
+    message.raw,
+    now,
+  );
+  await recordAudit(tx, now, eventsOfMessage(message, outcome));
+  checkpoint('hl7.kept');
+  return { answer: { outcome, answers }, held };
 }
 
 /** Messages that were refused, newest first. */
@@ -79,23 +89,24 @@ export async function refusedMessages({ db }: OrdersOptions, limit: number): Pro
   }));
 }
 
-/** Forget messages that nobody repeats any more. */
-export async function forgetMessages({ db, clock }: OrdersOptions): Promise<void> {
-  await db.run('DELETE FROM hl7_messages WHERE received_at < ?', clock.now() - remembered);
+interface Done {
+  readonly outcome: OrderOutcome;
+  readonly held: readonly Held[];
 }
 
-async function act(tx: Sql, options: OrdersOptions, message: OrderMessage, now: number): Promise<OrderOutcome> {
-  if (message.refused) return 'refused';
+async function act(tx: Sql, options: OrdersOptions, message: OrderMessage, now: number): Promise<Done> {
+  if (message.refused) return { outcome: 'refused', held: [] };
   for (const one of message.acts) {
     if (one.kind === 'order' && one.control === 'cancel' && (await meant(tx, message.sender, one.order)).length === 0)
-      return 'unknown-order';
+      return { outcome: 'unknown-order', held: [] };
   }
   const touched = new Set<string>();
   for (const one of message.acts) {
     for (const uid of await perform(tx, message, one, now)) touched.add(uid);
   }
-  for (const studyUid of touched) await judgeAgain(tx, studyUid, now, options.gate);
-  return 'accepted';
+  const held: Held[] = [];
+  for (const studyUid of touched) held.push(...(await judgeAgain(tx, studyUid, now, options.gate)));
+  return { outcome: 'accepted', held };
 }
 
 /** @returns the studies that it may concern */
@@ -206,16 +217,19 @@ async function demographics(
  * An order changed after its study came. A study that is still arriving is judged when the gate closes it; one that
  * waits for its order alone goes on when the contradiction is gone.
  */
-async function judgeAgain(tx: Sql, studyUid: string, now: number, gate: GateTimes): Promise<void> {
+async function judgeAgain(tx: Sql, studyUid: string, now: number, gate: GateTimes): Promise<Held[]> {
   const study = await tx.get<StudyColumns>('SELECT * FROM studies WHERE study_uid = ?', studyUid);
-  if (!study || study.state === 'arriving' || study.order_released === 1) return;
+  if (!study || study.state === 'arriving' || study.order_released === 1) return [];
   const heldByOrder = study.state === 'held' && (study.hold_code ?? '').startsWith('order-');
-  if (study.state === 'held' && !heldByOrder) return;
+  if (study.state === 'held' && !heldByOrder) return [];
   const verdict = await reconcile(tx, studyUid);
   if (verdict?.kind === 'hold') {
-    if (study.hold_code !== verdict.code) await setHeld(tx, studyUid, now, verdict.code, verdict.message, 'order');
+    const held: Held[] = [];
+    if (study.hold_code !== verdict.code)
+      held.push(await setHeld(tx, studyUid, now, verdict.code, verdict.message, 'order'));
     const kind = verdict.code === 'order-cancelled' ? 'cancelled' : 'held';
-    return addEffect(tx, { studyUid, kind, priority: 2, reason: `${verdict.code}: ${verdict.message}` });
+    await addEffect(tx, { studyUid, kind, priority: 2, reason: `${verdict.code}: ${verdict.message}` });
+    return held;
   }
   if (heldByOrder) {
     await awaitMore(tx, studyUid, now, { ...gate, quietMs: 0 });
@@ -223,6 +237,7 @@ async function judgeAgain(tx: Sql, studyUid: string, now: number, gate: GateTime
   }
   const priority = urgencyOf(verdict?.orders ?? []);
   if (priority !== undefined) await addEffect(tx, { studyUid, kind: 'urgent', priority, reason: 'its order' });
+  return [];
 }
 
 /** The most urgent of the orders. */

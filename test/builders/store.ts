@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog, type DicomElement, type DicomJson, type InstanceRef } from '../../src/base/index.ts';
+import { silentLog, type Log, type DicomElement, type DicomJson, type InstanceRef } from '../../src/base/index.ts';
 import { openBlobs, openDatabase, type Blobs, type FileBlobs, type SqliteDatabase } from '../../src/store/index.ts';
 import {
   openStudies,
@@ -56,14 +56,17 @@ export const quietMs = 10_000;
 export const deadlineMs = 60_000;
 
 /** Studies on a store of their own, with a clock that stands still. */
-export async function testStudies(onReady?: (snapshot: StudySnapshot) => Promise<void>): Promise<TestStudies> {
+export async function testStudies(
+  onReady?: (snapshot: StudySnapshot) => Promise<void>,
+  log: Log = silentLog,
+): Promise<TestStudies> {
   const store = await testStore();
   const clock = testClock();
   const handed: StudySnapshot[] = [];
   const studies = await openStudies({
     ...store,
     clock,
-    log: silentLog,
+    log,
     gate: { quietMs, deadlineMs },
     onReady: async (snapshot) => {
       await onReady?.(snapshot);

@@ -312,6 +312,26 @@ describe('retention', () => {
     }
   });
 
+  it('keeps HL7 messages until the policy names their days, also when the gateway starts anew', async () => {
+    const world = await openWorld();
+    try {
+      await perform(world, { kind: 'order', study: 1, control: 'NW' });
+      const messages = (): Promise<unknown[]> => world.db.all('SELECT key FROM hl7_messages');
+      world.clock.advance(40 * dayMs);
+      world.studies.start();
+      await world.studies.tick();
+      await world.studies.stop();
+      expect(await messages()).toHaveLength(1);
+      expect(await sweep(world, {})).toMatchObject({ messages: 0 });
+      expect(await sweep(world, { messagesDays: 41 })).toMatchObject({ messages: 0 });
+      expect(await messages()).toHaveLength(1);
+      expect(await sweep(world, { messagesDays: 39 })).toMatchObject({ messages: 1 });
+      expect(await messages()).toEqual([]);
+    } finally {
+      await world.remove();
+    }
+  });
+
   it('gives dead letters up after their days: the workitem is delivered where another destination has it, else cancelled', async () => {
     const world = await openWorld();
     try {

@@ -102,6 +102,44 @@ describe('the configuration', () => {
     expect(`${e.message}${e.where ?? ''}${e.remedy}`).not.toContain('hush');
   });
 
+  it.each([
+    ['Authorization', 'Basic hush'],
+    ['proxy-authorization', 'hush'],
+    ['COOKIE', 'session=hush'],
+    ['X-Api-Key', 'hush'],
+    ['x-apikey', 'hush'],
+    ['Ocp-Apim-Subscription-Key', 'hush'],
+    ['X-Auth-Token', 'hush'],
+    ['X-Forwarded-As', 'bearer hush'],
+  ])(
+    'refuses a secret in the header %s of a destination, names it and the way, and does not repeat it',
+    (header, value) => {
+      const e = refusal(
+        `destinations: [{name: ehr, kind: fhir, url: "https://a.example", headers: {${header}: "${value}"}}]`,
+      );
+      expect(e.code).toBe('config-invalid');
+      expect(e.message).toContain(`headers.${header} of destination ehr`);
+      expect(e.remedy).toContain(`headerFiles: { ${header}: `);
+      expect(`${e.message}${e.where ?? ''}${e.remedy}`).not.toContain('hush');
+    },
+  );
+
+  it('takes headers that hold no secret, and files of those that do, from its own folder', () => {
+    const text =
+      'destinations: [{name: ehr, kind: fhir, url: "https://a.example", headers: {Prefer: minimal, X-Site: north, X-Author: me}, headerFiles: {Authorization: ./basic}}]';
+    const [d] = parseConfig(text, 'f', '/site').destinations;
+    expect(d!.headers).toEqual({ Prefer: 'minimal', 'X-Site': 'north', 'X-Author': 'me' });
+    expect(d!.headerFiles).toEqual({ Authorization: '/site/basic' });
+    const bearer = 'destinations: [{name: ehr, kind: fhir, url: "https://a.example", bearerFile: token}]';
+    expect(parseConfig(bearer, 'f', '/site').destinations[0]!.bearerFile).toBe('/site/token');
+  });
+
+  it('refuses two values for one header, whatever its case', () => {
+    const of = (keys: string): string => `destinations: [{name: a, kind: fhir, url: "https://a.example", ${keys}}]`;
+    expect(refusal(of('bearerFile: t, headerFiles: {AUTHORIZATION: b}')).message).toContain('two values');
+    expect(refusal(of('headers: {X-Site: a, x-site: b}')).message).toContain('the header x-site');
+  });
+
   it('refuses an HL7 listener that others can reach, unless it asks for client certificates', () => {
     const listener = (tls: string): string => `hl7: {listeners: [{name: ris, host: 0.0.0.0, port: 2575${tls}}]}`;
     const files = 'certFile: c.pem, keyFile: k.pem';

@@ -40,6 +40,21 @@ describe('Retry-After', () => {
   });
 });
 
+describe('a header from a file', () => {
+  it('is read for each request, and held for a person where there is none', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plumbline-header-'));
+    const headerFiles = { Authorization: join(folder, 'basic') };
+    for (const value of ['Basic b25l', 'Basic dHdv']) {
+      writeFileSync(headerFiles.Authorization, `${value}\n`);
+      expect(headersFor({ ...peer, headerFiles })).toEqual({ 'x-site': '1', Authorization: value });
+    }
+    rmSync(folder, { recursive: true });
+    expect(() => headersFor({ ...peer, headerFiles })).toThrow(
+      expect.objectContaining({ code: 'peer-unauthorized', class: 'hold' }) as Error,
+    );
+  });
+});
+
 describe('the bearer token', () => {
   it('is read from its file for each request, and held for a person where there is none', () => {
     const folder = mkdtempSync(join(tmpdir(), 'plumbline-token-'));

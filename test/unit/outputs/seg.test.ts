@@ -281,6 +281,23 @@ describe('a picture without frame of reference', () => {
   });
 });
 
+describe('a picture without frame of reference, and the size of its pixels', () => {
+  const measures = (spacing: 'physical' | 'none') => {
+    const input = sampleInput({ kind: 'picture', spacing, profile: { planes2d: 'viewer2d' } });
+    return { stack: input.draft.stacks[0]!, item: items(shared(read(seg(input))), 'PixelMeasuresSequence')[0]! };
+  };
+
+  it('has the size of its pixels where it is known, and 1 mm where its destination wants one and none is', () => {
+    const known = measures('physical');
+    const { spacing } = known.stack.grid;
+    if (spacing.kind !== 'physical') throw new Error('the sample has a size');
+    expect(spacing.rowMm).not.toBe(1);
+    expect(numbers(known.item, 'PixelSpacing')).toEqual([spacing.rowMm, spacing.columnMm]);
+    expect(numbers(measures('none').item, 'PixelSpacing')).toEqual([1, 1]);
+    expect(number(known.item, 'SliceThickness')).toBe(1);
+  });
+});
+
 it('a multi-frame source is named by frame, a single-frame one never', () => {
   const numbersOf = (input: EncodingInput) =>
     frames(read(seg(input))).map((f) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { derivedUid, PlumblineError, silentLog } from '../../../src/base/index.ts';
+import { derivedUid, PlumblineError, silentLog, type LogFields } from '../../../src/base/index.ts';
 import { dataset } from '../../../src/dicom/index.ts';
 import { openStudies } from '../../../src/studies/index.ts';
 import {
@@ -19,12 +19,20 @@ import {
 let t: TestStudies;
 /** What the next hand-overs throw, in turn. */
 let failures: PlumblineError[];
+/** What was logged: event, study, and code or count. */
+let logged: unknown[][];
 beforeEach(async () => {
   failures = [];
-  t = await testStudies(async () => {
-    const failure = failures.shift();
-    if (failure) throw failure;
-  });
+  logged = [];
+  const say = (event: string, { study, code, count }: LogFields = {}): void =>
+    void logged.push([event, study, code ?? count]);
+  t = await testStudies(
+    async () => {
+      const failure = failures.shift();
+      if (failure) throw failure;
+    },
+    { info: say, warn: say, error: say },
+  );
 });
 afterEach(() => t.remove());
 
@@ -327,6 +335,36 @@ describe('two patients in one study', () => {
     await t.studies.tick();
     expect(sizes()).toEqual([3, 4]);
     expect(await codes()).toEqual(['patient-contradiction', 'released', 'ready', 'ready']);
+  });
+});
+
+describe('the log', () => {
+  it('tells once that a study is ready, with the number of its instances, however often it is handed over', async () => {
+    failures = [new PlumblineError('peer-busy', 'not now')];
+    await admit(slices(2));
+    expect(logged).toEqual([]);
+    t.clock.advance(quietMs);
+    await t.studies.tick();
+    await t.studies.tick();
+    expect(sizes()).toEqual([2]);
+    expect(logged.filter(([event]) => event === 'study ready')).toEqual([['study ready', uid('1'), 2]]);
+  });
+
+  it('tells once that a study is held, and why, whoever holds it', async () => {
+    failures = [new PlumblineError('no-route', 'no rule')];
+    await admit(slices(1));
+    t.clock.advance(quietMs);
+    await t.studies.tick();
+    await admit(slices(1, { study: uid('2'), patientId: 'P1' }));
+    await admit(slices(1, { study: uid('2'), patientId: 'P2' }, 1));
+    await admit(slices(1, { study: uid('2'), patientId: 'P2' }, 2));
+    await t.studies.hold(uid('3'), 'results-old-number', 'patient "P1" is now "P2"', 'order');
+    expect(logged.filter(([event]) => event === 'study held')).toEqual([
+      ['study held', uid('1'), 'no-route'],
+      ['study held', uid('2'), 'patient-contradiction'],
+      ['study held', uid('3'), 'results-old-number'],
+    ]);
+    expect(JSON.stringify(logged)).not.toMatch(/P1|P2/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLog } from '../../../src/base/index.ts';
+import { silentLog, type Log } from '../../../src/base/index.ts';
 import {
   openStudies,
   urgencyOf,
@@ -115,14 +115,17 @@ describe('studies and orders', () => {
   let studies: Studies & StudyGate;
   let ready: StudySnapshot[];
   let effects: OrderEffect[];
+  /** Codes of holds that were logged. */
+  let held: unknown[];
   const clock = testClock();
   beforeEach(async () => {
     store = await testStore();
-    [ready, effects] = [[], []];
+    [ready, effects, held] = [[], [], []];
+    const info: Log['info'] = (event, fields) => void (event === 'study held' && held.push(fields?.code));
     studies = await openStudies({
       ...store,
       clock,
-      log: silentLog,
+      log: { ...silentLog, info },
       gate: { quietMs, deadlineMs },
       onReady: async (snapshot) => void ready.push(snapshot),
       onOrder: async (effect) => void effects.push(effect),
@@ -166,6 +169,7 @@ describe('studies and orders', () => {
     await say({ patient: 'P2^^^HOSP^MR' });
     await arrive();
     expect([await state(), ready.length]).toEqual(['order-patient', 0]);
+    expect(held).toEqual(['order-patient']);
     expect((await studies.study(uid('1')))!.holdMessage).toBe(
       'the order is for patient "P2" of HOSP, the images are of "P1"',
     );
@@ -191,6 +195,7 @@ describe('studies and orders', () => {
     await say({ patient: 'P2^^^HOSP^MR' });
     await studies.tick();
     expect([await state(), effects.map((e) => e.kind)]).toEqual(['order-patient', ['held']]);
+    expect(held).toEqual(['order-patient']);
   });
 
   it('a cancelled order cancels work that has not begun, and a study that comes later waits for a person', async () => {
