@@ -1,0 +1,88 @@
+"""Stained histology (haematoxylin and eosin), drawn as the density of each stain and turned to light by Beer and Lambert's law."""
+
+import cv2
+import numpy as np
+
+from .scene import Scene
+from .shapes import Plane
+from .texture import Picture, blurred, cloud, colour_finish, grain, paint, vignette
+
+HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)  # absorbance of R, G, B for one unit of stain (Ruifrok and Johnston 2001)
+EOSIN = np.array([0.07, 0.99, 0.11], np.float32)
+
+
+def draw(scene: Scene) -> Picture:
+    rng, size = scene.rng, scene.size
+    eosin = stroma(scene)
+    blue = np.full((size, size), rng.uniform(0.03, 0.1), np.float32)
+    nests, dead, lymph = [], [], []
+    everywhere = np.ones((size, size), np.float32)
+    for label, spots, sizes, wobble in (("tumor nest", nests, (0.14, 0.29), 0.12), ("necrosis", dead, (0.14, 0.29), 0.2),
+                                        ("lymphoid aggregate", lymph, (0.12, 0.24), 0.08)):
+        for _ in range(scene.wanted(4 if label == "tumor nest" else 2)):
+            spot = scene.settle(label, everywhere, sizes, inside=1.15, aspect=1.6, wobble=wobble, harmonics=7)
+            if spot is not None:
+                spots.append(spot)
+    for spot in nests:
+        paint(eosin, spot, rng.uniform(0.25, 0.4))
+        paint(blue, spot, rng.uniform(0.28, 0.42))
+    for spot in dead:
+        soft = blurred(spot, 0.8)
+        paint(eosin, soft, rng.uniform(0.42, 0.6) * (1 + 0.3 * cloud(rng, size, 60)))
+        paint(blue, soft, 0.03)
+    for spot in lymph:
+        paint(eosin, spot, 0.2)
+        paint(blue, spot, rng.uniform(0.4, 0.55))
+    nuclei(scene, blue, nests, dead, lymph)
+    light = np.exp(-(blue[..., None] * HAEMATOXYLIN + eosin[..., None] * EOSIN) * np.float32(rng.uniform(0.9, 1.35)))
+    picture = (light * np.float32(rng.uniform(235, 252))).astype(np.float32)
+    picture *= vignette(rng, size, 0.15)[..., None]
+    return colour_finish(rng, picture, noise=(1, 6), blur=(0, 0.7), cast=0.05)
+
+
+def stroma(scene: Scene) -> Plane:
+    """Fibres that run one way, clefts between them, sometimes a vessel: eosin only."""
+    rng, size = scene.rng, scene.size
+    fibre = cv2.GaussianBlur(grain(rng, size), (0, 0), sigmaX=size / 20, sigmaY=size / 130)
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(0, 180)), 1.5)
+    fibre = cv2.warpAffine(fibre, turn, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    fibre = fibre / fibre.std()
+    eosin = np.float32(rng.uniform(0.28, 0.5)) * (1 + 0.22 * fibre + 0.12 * cloud(rng, size, 5))
+    if rng.random() < 0.5:
+        eosin *= 1 - np.clip(fibre * 1.5 - rng.uniform(1.5, 3), 0, 0.85)  # clefts
+    return np.clip(eosin, 0.02, None)
+
+
+def nuclei(scene: Scene, blue: Plane, nests: list[Plane], dead: list[Plane], lymph: list[Plane]) -> None:
+    """Spindle nuclei in the stroma; large, uneven ones crowded in nests; small round dark ones in lymphoid tissue; dust in necrosis."""
+    rng, size = scene.rng, scene.size
+    kind = np.zeros((size, size), np.uint8)
+    for value, spots in enumerate((nests, dead, lymph), 1):
+        for spot in spots:
+            kind[spot >= 0.5] = value
+    plane = np.zeros((size, size), np.uint8)
+    heading = rng.uniform(0, 180)
+    for x, y in rng.uniform(0, size, (rng.integers(90, 200), 2)):
+        if kind[int(y), int(x)] == 0:
+            ellipse(plane, x, y, size * rng.uniform(0.009, 0.016), size * 0.0055, heading + rng.normal(0, 18), rng.integers(120, 190))
+    for value, gap, low, high in ((1, 0.034, 0.011, 0.019), (3, 0.021, 0.008, 0.0105)):
+        inside = cv2.erode((kind == value).view(np.uint8), np.ones((3, 3), np.uint8))
+        if not inside.any():
+            continue
+        lattice = np.arange(0, 1, gap) * size
+        for y in lattice:
+            for x in lattice:
+                px, py = x + rng.normal(0, gap * 0.22 * size), y + rng.normal(0, gap * 0.22 * size)
+                if 0 <= px < size and 0 <= py < size and inside[int(py), int(px)]:
+                    r = size * rng.uniform(low, high)
+                    shade = rng.integers(130, 230) if value == 1 else rng.integers(200, 250)
+                    ellipse(plane, px, py, r * (rng.uniform(1, 1.5) if value == 1 else 1), r, rng.uniform(0, 180), shade)
+    for x, y in rng.uniform(0, size, (400, 2)):
+        if kind[int(y), int(x)] == 2:
+            ellipse(plane, x, y, size * rng.uniform(0.003, 0.006), size * 0.003, 0, rng.integers(70, 160))
+    paint(blue, np.minimum(plane / np.float32(210), 1), np.float32(rng.uniform(0.95, 1.35)) * (1 + 0.12 * cloud(rng, size, 80)))
+
+
+def ellipse(plane: np.ndarray, x: float, y: float, a: float, b: float, angle: float, value: int) -> None:
+    """An antialiased ellipse; place and half axes in pixels, angle in degrees."""
+    cv2.ellipse(plane, (int(x * 16), int(y * 16)), (max(8, int(a * 16)), max(8, int(b * 16))), float(angle), 0, 360, int(value), -1, cv2.LINE_AA, 4)

@@ -1,0 +1,82 @@
+"""Outlines, and how much of each pixel they cover.
+
+Points are float arrays [n, 2] of (x, y), in sides of the picture: (0, 0) is its upper left corner, (1, 1) its lower right.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+Plane = NDArray[np.float32]
+
+FINE = 4  # sub-pixels a pixel, each way
+
+
+def blob(rng: np.random.Generator, centre: tuple[float, float], radii: tuple[float, float], *, angle: float = 0.0,
+         wobble: float = 0.08, harmonics: int = 5, points: int = 72) -> Points:
+    """An ellipse whose radius wavers: a Fourier series of ``harmonics`` terms, its size about ``wobble``. Angles in radians."""
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    orders = np.arange(2, harmonics + 2)
+    sizes = wobble * rng.normal(size=harmonics) / np.sqrt(orders)
+    radius = 1 + (sizes[:, None] * np.cos(orders[:, None] * turn + rng.uniform(0, 2 * np.pi, (harmonics, 1)))).sum(0)
+    radius = np.clip(radius, 0.35, 1.9)
+    return turned(np.stack([radii[0] * radius * np.cos(turn), radii[1] * radius * np.sin(turn)], 1), angle) + centre
+
+
+def turned(points: Points, angle: float) -> Points:
+    """The points turned about the origin by ``angle`` radians, clockwise as seen (y points down)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return points @ np.array([[c, s], [-s, c]])
+
+
+def smooth(corners: Points, steps: int = 8) -> Points:
+    """A closed Catmull-Rom curve through the corners."""
+    before, after, beyond = np.roll(corners, 1, 0), np.roll(corners, -1, 0), np.roll(corners, -2, 0)
+    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
+    a, b, c, d = (p[:, None, :] for p in (before, corners, after, beyond))
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return curve.reshape(-1, 2)
+
+
+def area(points: Points) -> float:
+    """The area inside a closed outline, in squared sides (shoelace formula)."""
+    x, y = points[:, 0], points[:, 1]
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def of_diameter(points: Points, diameter: float) -> Points:
+    """The outline about its own middle, scaled to the area of a circle of ``diameter``."""
+    middle = points.mean(0)
+    return middle + (points - middle) * np.sqrt(np.pi * diameter**2 / 4 / max(area(points), 1e-9))
+
+
+def coverage(points: Points, size: int) -> Plane:
+    """The share of each pixel inside a closed outline, [size, size] in 0..1; what lies outside the picture is cut off."""
+    out = np.zeros((size, size), np.float32)
+    place = points * size
+    low = np.clip(np.floor(place.min(0)).astype(int) - 1, 0, size)
+    high = np.clip(np.ceil(place.max(0)).astype(int) + 1, 0, size)
+    wide, tall = high - low
+    if wide <= 0 or tall <= 0:
+        return out
+    tile = np.zeros((tall * FINE, wide * FINE), np.uint8)
+    cv2.fillPoly(tile, [np.rint(((place - low) * FINE - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    out[low[1]:high[1], low[0]:high[0]] = cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA) / np.float32(255)
+    return out
+
+
+def stroke(points: Points, width: float, size: int) -> Plane:
+    """How much an open line of ``width`` (in sides) covers of each pixel, [size, size]."""
+    out = np.zeros((size, size), np.uint8)
+    path = np.rint((points * size - 0.5) * 16).astype(np.int32)
+    cv2.polylines(out, [path], False, 255, max(1, round(width * size)), cv2.LINE_AA, 4)
+    return out / np.float32(255)
+
+
+def wander(rng: np.random.Generator, start: tuple[float, float], heading: float, length: float, *, steps: int = 16,
+           bend: float = 0.25) -> Points:
+    """A line that starts at ``start`` and changes its heading a little at each step."""
+    headings = heading + np.cumsum(rng.normal(0, bend, steps))
+    path = np.cumsum(np.stack([np.cos(headings), np.sin(headings)], 1) * length / steps, 0)
+    return np.vstack([[0, 0], path]) + start
