@@ -35,7 +35,7 @@ def make(modality: str, rng: np.random.Generator, size: int = 192) -> Phantom:
 
     Raises ``KeyError`` for a modality that ``LABELS`` does not name.
     """
-    scene = Scene(rng, size)
+    scene = Scene(rng, size, LABELS[modality].largest)
     picture = DRAW[modality](scene)
     empty = np.zeros((size, size), np.float32)
     masks = {label: scene.masks.get(label, empty) >= 0.5 for label in LABELS[modality].all}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .scene import Scene
-from .shapes import Plane, Points, blob, smooth
+from .shapes import Plane, Points, smooth
 from .texture import Picture, blurred, cloud, grain, grey_finish, grid, paint
 
 FAT, MUSCLE, AIR = -100.0, 50.0, -1000.0
@@ -18,7 +18,7 @@ def draw(scene: Scene) -> Picture:
     bowel(scene, hu, cavity)
     spine(scene, hu)
     kidneys = organs(scene, hu, cavity, contrast)
-    findings(scene, hu, kidneys)
+    findings(scene, hu, kidneys, cavity)
     return windowed(scene, hu)
 
 
@@ -141,20 +141,22 @@ def spleen_outline(scene: Scene) -> Points:
     return smooth(corners + rng.normal(0, 0.016, corners.shape))
 
 
-def findings(scene: Scene, hu: Picture, kidneys: Plane) -> None:
+def findings(scene: Scene, hu: Picture, kidneys: Plane, cavity: Plane) -> None:
     rng, size = scene.rng, scene.size
-    for _ in range(scene.wanted()):
+    counts = scene.plan({"kidney stone": 2, "renal cyst": 2, "liver lesion": 2})
+    free = (blurred(cavity * (1 - scene.masks["aorta"]), 0.022 * size) > 0.93).astype(np.float32)
+    for _ in range(counts["kidney stone"]):
         stone = scene.settle("kidney stone", kidneys, (0.05, 0.066), inside=0.5, smallest=0.05, aspect=1.8, wobble=0.12)
         if stone is not None:
             paint(hu, stone, rng.uniform(500, 1200))
-    for _ in range(scene.wanted()):
-        rim = kidneys * (blurred(kidneys, 0.03 * size) < 0.75)
+    for _ in range(counts["renal cyst"]):
+        rim = kidneys * free * (blurred(kidneys, 0.03 * size) < 0.8)
         cyst = scene.settle("renal cyst", rim, (0.075, 0.12), inside=0, clip=False, aspect=1.15, wobble=0.02)
         if cyst is not None:
             paint(hu, cyst, rng.uniform(-4, 12))
             scene.masks["liver"] = scene.masks["liver"] * (1 - cyst)
             scene.masks["spleen"] = scene.masks["spleen"] * (1 - cyst)
-    for _ in range(scene.wanted()):
+    for _ in range(counts["liver lesion"]):
         lesion = scene.settle("liver lesion", scene.masks["liver"], (0.075, 0.17), inside=0.8, wobble=0.12)
         if lesion is None:
             continue

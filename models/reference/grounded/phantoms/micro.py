@@ -19,9 +19,8 @@ def draw(scene: Scene) -> Picture:
     shots = np.float32(rng.uniform(40, 400))
     light = light + np.sqrt(np.maximum(light, 0) / shots) * grain(rng, size) + np.float32(rng.uniform(0.002, 0.02)) * grain(rng, size)
     dye = np.array(DYES[rng.integers(len(DYES))], np.float32) * rng.uniform(0.9, 1, 3).astype(np.float32)
-    picture = np.clip(light, 0, 1.4)[..., None] * dye
-    picture += np.clip(light - 1, 0, 1)[..., None] * np.float32(255)  # a saturated sensor bleeds to white
-    picture += np.float32(rng.uniform(0, 8))
+    glow, over, floor = np.clip(light, 0, 1.4), np.clip(light - 1, 0, 1) * np.float32(255), np.float32(rng.uniform(0, 8))
+    picture = cv2.merge([glow * dye[band] + over + floor for band in range(3)])  # a saturated sensor bleeds to white
     if rng.random() < 0.2:
         bar = int(size * rng.uniform(0.1, 0.2))
         cv2.rectangle(picture, (int(size * 0.95) - bar, int(size * 0.94)), (int(size * 0.95), int(size * 0.955)), (255, 255, 255), -1)
@@ -33,16 +32,17 @@ def draw(scene: Scene) -> Picture:
 def findings(scene: Scene, light: Plane) -> None:
     rng, size = scene.rng, scene.size
     everywhere = np.ones((size, size), np.float32)
-    for _ in range(scene.wanted(2)):
+    counts = scene.plan({"cell cluster": 2, "debris": 3, "mitotic cell": 4})
+    for _ in range(counts["cell cluster"]):
         spot = scene.settle("cell cluster", everywhere, (0.17, 0.29), inside=1.15, aspect=1.5, wobble=0.14)
         if spot is not None:
             cluster(scene, light, spot)
-    for _ in range(scene.wanted(3)):
+    for _ in range(counts["debris"]):
         spot = scene.settle("debris", everywhere, (0.075, 0.16), inside=1.3, outline=lambda at, d: shard(scene, at, d))
         if spot is not None:
             paint(light, spot, rng.uniform(0.95, 1.35) * (1 + 0.1 * cloud(rng, size, 50)))
             light += 0.25 * blurred(spot, 0.02 * size) * (1 - spot)
-    for _ in range(scene.wanted(4)):
+    for _ in range(counts["mitotic cell"]):
         spot = scene.settle("mitotic cell", everywhere, (0.08, 0.12), inside=1.2, aspect=1.15, wobble=0.03)
         if spot is not None:
             mitosis(scene, light, spot)
@@ -59,8 +59,7 @@ def cluster(scene: Scene, light: Plane, spot: Plane) -> None:
     for y in np.arange(rows.min() / size, rows.max() / size + gap, gap * 0.9):
         for x in np.arange(columns.min() / size, columns.max() / size + gap, gap):
             at = (x + rng.normal(0, gap * 0.15), y + rng.normal(0, gap * 0.15))
-            nucleus = coverage(blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
-            np.maximum(clump, nucleus * np.float32(rng.uniform(0.6, 1)), out=clump)
+            paint(clump, coverage(blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size), rng.uniform(0.6, 1))
     paint(light, spot * clump, rng.uniform(0.5, 0.75) * (1 + 0.1 * cloud(rng, size, 40)))
 
 
@@ -96,6 +95,7 @@ def lone(scene: Scene, light: Plane) -> None:
     taken = scene.taken.copy()
     level = rng.uniform(0.35, 0.7)
     r = rng.uniform(0.02, 0.03)
+    texture = 1 + 0.12 * cloud(rng, size, 40)
     for _ in range(rng.integers(3, 26)):
         at = tuple(rng.uniform(0, 1, 2))
         cover = coverage(blob(rng, at, (r * rng.uniform(1, 1.4), r), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
@@ -103,4 +103,4 @@ def lone(scene: Scene, light: Plane) -> None:
         if (grown & taken).any():
             continue
         taken |= cv2.dilate(grown.view(np.uint8), scene.collar()).view(bool)
-        paint(light, cover, level * rng.uniform(0.7, 1.2) * (1 + 0.12 * cloud(rng, size, 40)))
+        paint(light, cover, level * rng.uniform(0.7, 1.2) * texture)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .scene import Scene
-from .shapes import Plane, Points, blob, coverage
+from .shapes import Plane, Points, blob
 from .texture import Picture, blurred, cloud, grain, grey_finish, grid, paint
 
 # Depth in the retina (0 inner limiting membrane, 1 pigment epithelium) where a layer ends, and its mean level.
@@ -16,8 +16,8 @@ def draw(scene: Scene) -> Picture:
     top, base = surfaces(scene, x)
     fluid = np.zeros_like(x)
     drusen = np.zeros_like(x)
-    bumps: list[tuple[str, float, float, float]] = []
-    plan(scene, bumps)
+    counts = scene.plan({"subretinal fluid": 2, "drusen": 4, "intraretinal cyst": 3})
+    bumps = places(scene, counts)
     for kind, at, half, height in bumps:
         arch = np.clip(1 - ((x - at) / half) ** 2, 0, None) ** np.float32(0.6 if kind == "drusen" else 0.8) * np.float32(height)
         if kind == "drusen":
@@ -30,7 +30,7 @@ def draw(scene: Scene) -> Picture:
     picture = layered(scene, roof, floor, epithelium, base)
     retina = between(roof, floor, size)
     lie_below(scene, picture, bumps, x, epithelium, floor, base)
-    cysts(scene, picture, retina)
+    cysts(scene, picture, retina, counts["intraretinal cyst"])
     scene.mark("retina", retina)
     return speckled(scene, picture)
 
@@ -45,11 +45,11 @@ def surfaces(scene: Scene, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (base - thick + pit).astype(np.float32), base.astype(np.float32)
 
 
-def plan(scene: Scene, bumps: list[tuple[str, float, float, float]]) -> None:
+def places(scene: Scene, counts: dict[str, int]) -> list[tuple[str, float, float, float]]:
     """Where fluid and drusen lie along the scan: (kind, middle, half width, height), apart from each other."""
     rng = scene.rng
-    wanted = ["subretinal fluid"] * scene.wanted() + ["drusen"] * scene.wanted(4)
-    for kind in wanted:
+    bumps: list[tuple[str, float, float, float]] = []
+    for kind in ["subretinal fluid"] * counts["subretinal fluid"] + ["drusen"] * counts["drusen"]:
         for _ in range(6):
             if kind == "drusen":
                 half, height = rng.uniform(0.03, 0.065), rng.uniform(0.042, 0.075)
@@ -59,6 +59,7 @@ def plan(scene: Scene, bumps: list[tuple[str, float, float, float]]) -> None:
             if all(abs(at - other[1]) > half + other[2] + 0.03 for other in bumps):
                 bumps.append((kind, at, half, height))
                 break
+    return bumps
 
 
 def between(upper: np.ndarray, lower: np.ndarray, size: int) -> Plane:
@@ -102,14 +103,14 @@ def lie_below(scene: Scene, picture: Picture, bumps: list[tuple[str, float, floa
                 paint(picture, cover, rng.uniform(6, 26))
 
 
-def cysts(scene: Scene, picture: Picture, retina: Plane) -> None:
+def cysts(scene: Scene, picture: Picture, retina: Plane, count: int) -> None:
     rng = scene.rng
 
     def oval(centre: tuple[float, float], diameter: float) -> Points:
         stretch = rng.uniform(1.0, 1.35)
         return blob(rng, centre, (diameter / 2 * stretch, diameter / 2 / stretch), angle=rng.uniform(-0.3, 0.3), wobble=0.04)
 
-    for _ in range(scene.wanted(3)):
+    for _ in range(count):
         cyst = scene.settle("intraretinal cyst", retina, (0.075, 0.15), inside=1.05, outline=oval)
         if cyst is not None:
             paint(picture, cyst, rng.uniform(6, 28))

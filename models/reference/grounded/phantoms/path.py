@@ -5,10 +5,10 @@ import numpy as np
 
 from .scene import Scene
 from .shapes import Plane
-from .texture import Picture, blurred, cloud, colour_finish, grain, paint, vignette
+from .texture import Picture, blurred, cloud, colour_finish, grain, paint, shade, vignette
 
-HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)  # absorbance of R, G, B for one unit of stain (Ruifrok and Johnston 2001)
-EOSIN = np.array([0.07, 0.99, 0.11], np.float32)
+HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)  # absorbance of R, G, B for a unit of stain, after Ruifrok and Johnston 2001; eosin a little warmer
+EOSIN = np.array([0.09, 0.92, 0.28], np.float32)
 
 
 def draw(scene: Scene) -> Picture:
@@ -17,9 +17,10 @@ def draw(scene: Scene) -> Picture:
     blue = np.full((size, size), rng.uniform(0.03, 0.1), np.float32)
     nests, dead, lymph = [], [], []
     everywhere = np.ones((size, size), np.float32)
-    for label, spots, sizes, wobble in (("tumor nest", nests, (0.14, 0.29), 0.12), ("necrosis", dead, (0.14, 0.29), 0.2),
+    counts = scene.plan({"tumor nest": 3, "necrosis": 2, "lymphoid aggregate": 2})
+    for label, spots, sizes, wobble in (("tumor nest", nests, (0.14, scene.largest), 0.14), ("necrosis", dead, (0.14, scene.largest), 0.18),
                                         ("lymphoid aggregate", lymph, (0.12, 0.24), 0.08)):
-        for _ in range(scene.wanted(4 if label == "tumor nest" else 2)):
+        for _ in range(counts[label]):
             spot = scene.settle(label, everywhere, sizes, inside=1.15, aspect=1.6, wobble=wobble, harmonics=7)
             if spot is not None:
                 spots.append(spot)
@@ -34,9 +35,10 @@ def draw(scene: Scene) -> Picture:
         paint(eosin, spot, 0.2)
         paint(blue, spot, rng.uniform(0.4, 0.55))
     nuclei(scene, blue, nests, dead, lymph)
-    light = np.exp(-(blue[..., None] * HAEMATOXYLIN + eosin[..., None] * EOSIN) * np.float32(rng.uniform(0.9, 1.35)))
-    picture = (light * np.float32(rng.uniform(235, 252))).astype(np.float32)
-    picture *= vignette(rng, size, 0.15)[..., None]
+    strength = rng.uniform(0.9, 1.35)
+    dyes = [strength * np.clip(dye + rng.normal(0, 0.04, 3), 0.02, None).astype(np.float32) for dye in (HAEMATOXYLIN, EOSIN)]
+    picture = np.exp(cv2.merge([-(blue * dyes[0][band] + eosin * dyes[1][band]) for band in range(3)])) * np.float32(rng.uniform(235, 252))
+    shade(picture, vignette(rng, size, 0.15))
     return colour_finish(rng, picture, noise=(1, 6), blur=(0, 0.7), cast=0.05)
 
 
@@ -69,14 +71,13 @@ def nuclei(scene: Scene, blue: Plane, nests: list[Plane], dead: list[Plane], lym
         inside = cv2.erode((kind == value).view(np.uint8), np.ones((3, 3), np.uint8))
         if not inside.any():
             continue
-        lattice = np.arange(0, 1, gap) * size
-        for y in lattice:
-            for x in lattice:
-                px, py = x + rng.normal(0, gap * 0.22 * size), y + rng.normal(0, gap * 0.22 * size)
-                if 0 <= px < size and 0 <= py < size and inside[int(py), int(px)]:
-                    r = size * rng.uniform(low, high)
-                    shade = rng.integers(130, 230) if value == 1 else rng.integers(200, 250)
-                    ellipse(plane, px, py, r * (rng.uniform(1, 1.5) if value == 1 else 1), r, rng.uniform(0, 180), shade)
+        lattice = np.stack(np.meshgrid(np.arange(0, 1, gap), np.arange(0, 1, gap)), -1).reshape(-1, 2) * size
+        lattice = lattice + rng.normal(0, gap * 0.22 * size, lattice.shape)
+        lattice = lattice[((lattice >= 0) & (lattice < size)).all(1)]
+        for x, y in lattice[inside[lattice[:, 1].astype(int), lattice[:, 0].astype(int)] > 0]:
+            r = size * rng.uniform(low, high)
+            depth = rng.integers(130, 230) if value == 1 else rng.integers(200, 250)
+            ellipse(plane, x, y, r * (rng.uniform(1, 1.5) if value == 1 else 1), r, rng.uniform(0, 180), depth)
     for x, y in rng.uniform(0, size, (400, 2)):
         if kind[int(y), int(x)] == 2:
             ellipse(plane, x, y, size * rng.uniform(0.003, 0.006), size * 0.003, 0, rng.integers(70, 160))

@@ -12,6 +12,9 @@ def draw(scene: Scene) -> Picture:
     scene.stand((scene.near(0.5, 0.03), scene.near(0.5, 0.02)), (rng.uniform(0.4, 0.52), rng.uniform(0.45, 0.5)), rng.uniform(-10, 10))
     uptake = np.zeros((size, size), np.float32)
     body = scene.draw(outline(scene))
+    if rng.random() < 0.4:  # arms beside the trunk
+        for side in (-1, 1):
+            body = np.maximum(body, scene.body(side * rng.uniform(0.47, 0.52), 0.0, 0.06, 0.52, side * -4))
     paint(uptake, body, 0.11 + 0.02 * cloud(rng, size, 10))
     for side in (-1, 1):
         paint(uptake, scene.body(side * 0.22, -0.3, 0.15, 0.22, side * 6), 0.05)  # lungs
@@ -34,7 +37,7 @@ def draw(scene: Scene) -> Picture:
     scene.mark("bladder", bladder)
     hot = np.maximum(hot, bladder)
     region = scene.draw(outline(scene) * 0.9) * (blurred(hot, 0.02 * size) < 0.04)
-    for _ in range(scene.wanted()):
+    for _ in range(scene.plan({"hypermetabolic lesion": 3})["hypermetabolic lesion"]):
         lesion = scene.settle("hypermetabolic lesion", region, (0.07, 0.14), inside=1.0, aspect=1.5, wobble=0.12)
         if lesion is not None:
             paint(uptake, lesion, rng.uniform(0.65, 1.3))

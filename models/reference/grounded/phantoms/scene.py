@@ -13,15 +13,17 @@ Mask = NDArray[np.bool_]
 Outline = Callable[[tuple[float, float], float], Points]
 
 PRESENT = 0.47  # chance that a finding of a class is wanted; a few find no room
-LARGEST = 0.30  # equivalent diameter of an instance, in sides
+CROWDED = 0.30  # largest equivalent diameter (sides) of an instance where a picture shows several
 
 
 @dataclass
 class Scene:
-    """``pose`` [2, 3] takes the anatomy's own coordinates to the picture's (sides). ``masks`` hold coverage, [size, size] in 0..1."""
+    """``pose`` [2, 3] takes the anatomy's own coordinates to the picture's (sides). ``masks`` hold coverage, [size, size] in 0..1.
+    ``largest``: the equivalent diameter (sides) that no instance of a finding exceeds."""
 
     rng: np.random.Generator
     size: int
+    largest: float = CROWDED
     pose: NDArray[np.float64] = field(default_factory=lambda: np.array([[1.0, 0, 0], [0, 1.0, 0]]))
     masks: dict[str, Plane] = field(default_factory=dict)
 
@@ -40,7 +42,7 @@ class Scene:
         """Coverage of an outline given in the anatomy's coordinates."""
         return coverage(self.posed(points), self.size)
 
-    def body(self, x: float, y: float, rx: float, ry: float, angle: float = 0.0, wobble: float = 0.06, harmonics: int = 5) -> Plane:
+    def body(self, x: float, y: float, rx: float, ry: float, angle: float = 0.0, wobble: float = 0.05, harmonics: int = 5) -> Plane:
         """Coverage of a wobbled ellipse given in the anatomy's coordinates; ``angle`` in degrees."""
         return self.draw(blob(self.rng, (x, y), (rx, ry), angle=np.radians(angle), wobble=wobble, harmonics=harmonics))
 
@@ -48,8 +50,15 @@ class Scene:
         """A number near ``value``: evenly spread, at most ``by`` away."""
         return float(self.rng.uniform(value - by, value + by))
 
-    def wanted(self, most: int = 2) -> int:
-        """How many instances of a finding to show: none, mostly one, at most ``most``."""
+    def plan(self, most: dict[str, int]) -> dict[str, int]:
+        """How many instances of each finding to show: none, mostly one, at most so many. Where one is alone it may be larger."""
+        counts = {label: self.wanted(limit) for label, limit in most.items()}
+        total = sum(counts.values())
+        if total > 1:
+            self.largest = CROWDED if total > 2 else (CROWDED + self.largest) / 2
+        return counts
+
+    def wanted(self, most: int) -> int:
         if self.rng.random() > PRESENT:
             return 0
         extra = 0.2 if most <= 2 else 0.45
@@ -62,13 +71,13 @@ class Scene:
         """Adds an organ's shape to its mask."""
         self.masks[label] = np.maximum(self.masks[label], cover) if label in self.masks else cover
 
-    def claim(self, label: str, cover: Plane, smallest: float, largest: float = LARGEST) -> bool:
+    def claim(self, label: str, cover: Plane, smallest: float) -> bool:
         """Adds a finding, if it has a fair size (equivalent diameters in sides), lies in the picture and touches no other; says whether."""
         mask = cover >= 0.5
         pixels = int(mask.sum())
         diameter = 2 * np.sqrt(pixels / np.pi) / self.size
         edge = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
-        if not smallest <= diameter <= largest or edge or (mask & self.taken).any():
+        if not smallest <= diameter <= self.largest or edge or (mask & self.taken).any():
             return False
         self.mark(label, cover)
         self.taken |= cv2.dilate(mask.view(np.uint8), self.collar()).view(bool)
@@ -77,10 +86,10 @@ class Scene:
     def collar(self) -> NDArray[np.uint8]:
         """The gap kept between findings: about 2 % of the side."""
         reach = max(1, round(0.02 * self.size))
-        return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)).astype(np.uint8)
+        return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
 
     def settle(self, label: str, region: Plane, sizes: tuple[float, float], *, inside: float = 1.0, smallest: float = 0.07, clip: bool = True,
-               aspect: float = 1.5, wobble: float = 0.1, harmonics: int = 5, outline: Outline | None = None) -> Plane | None:
+               aspect: float = 1.5, wobble: float = 0.1, harmonics: int = 5, rough: float = 1.3, outline: Outline | None = None) -> Plane | None:
         """Finds room for a finding in a region, draws and claims it; its coverage, or nothing where there is no room.
 
         ``sizes``: equivalent diameters (sides) to draw from. ``inside``: how many of its radii the middle keeps from the region's edge
@@ -103,7 +112,7 @@ class Scene:
             else:
                 stretch = np.sqrt(rng.uniform(1, aspect))
                 points = of_diameter(blob(rng, centre, (diameter / 2 * stretch, diameter / 2 / stretch), angle=rng.uniform(0, np.pi),
-                                          wobble=wobble, harmonics=harmonics), diameter)
+                                          wobble=wobble, harmonics=harmonics, rough=rough), diameter)
             cover = coverage(points, self.size)
             if clip:
                 cover = cover * region

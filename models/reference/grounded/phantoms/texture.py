@@ -30,10 +30,32 @@ def grid(size: int) -> tuple[Plane, Plane]:
 
 
 def paint(picture: Picture, alpha: Plane, value: float | Picture | tuple[float, float, float]) -> None:
-    """Lays ``value`` over the picture, in place, as far as ``alpha`` covers it."""
+    """Lays ``value`` over the picture, in place, as far as ``alpha`` (0..1) covers it. Only the rectangle that it covers is touched."""
+    x, y, wide, tall = cv2.boundingRect((alpha > 0.002).view(np.uint8))
+    box = (slice(y, y + tall), slice(x, x + wide))
+    part, cover = picture[box], alpha[box]
+    if isinstance(value, np.ndarray) and value.ndim >= 2:
+        value = value[box]
+    else:
+        value = np.asarray(value, np.float32)
     if picture.ndim == 3:
-        alpha = alpha[..., None]
-    picture += alpha * (np.asarray(value, np.float32) - picture)
+        cover = rgb(cover)
+    part += cover * (value - part)
+
+
+def rgb(plane: Plane) -> Picture:
+    """A grey plane as three equal channels, [rows, columns, 3]."""
+    return cv2.merge([plane, plane, plane])
+
+
+def shade(picture: Picture, gain: Plane) -> None:
+    """Multiplies every channel of a colour picture, in place, by a gain of its own at each pixel."""
+    picture *= rgb(np.ascontiguousarray(np.broadcast_to(gain, picture.shape[:2]), dtype=np.float32))
+
+
+def plain(size: int, tone: NDArray[np.float64]) -> Picture:
+    """A picture of one colour."""
+    return np.full((size, size, 3), tone, np.float32)
 
 
 def blurred(picture: Picture, sigma: float) -> Picture:
@@ -50,8 +72,8 @@ def vignette(rng: np.random.Generator, size: int, most: float) -> Plane:
 
 def bytes_of(picture: Picture) -> NDArray[np.uint8]:
     """The picture (0..255) as RGB bytes [size, size, 3]; a grey one becomes three equal channels."""
-    clipped = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
-    return np.repeat(clipped[..., None], 3, 2) if clipped.ndim == 2 else clipped
+    clipped = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    return cv2.merge([clipped, clipped, clipped]) if clipped.ndim == 2 else clipped
 
 
 def burn_text(rng: np.random.Generator, picture: Picture, value: float | tuple[float, float, float] = 255.0) -> None:
@@ -92,4 +114,5 @@ def colour_finish(rng: np.random.Generator, picture: Picture, *, noise: tuple[fl
     gain = rng.uniform(1 - cast, 1 + cast, 3) * rng.uniform(0.85, 1.12)
     picture = blurred(picture * gain.astype(np.float32), rng.uniform(*blur) * size / 192)
     level = np.float32(rng.uniform(*noise))
-    return picture + (level * grain(rng, size, rng.uniform(0, 0.8)))[..., None]
+    picture += rgb(level * grain(rng, size, rng.uniform(0, 0.8)))
+    return picture

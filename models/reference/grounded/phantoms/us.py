@@ -60,20 +60,21 @@ def findings(scene: Scene, echo: Picture, field: Plane) -> Plane:
     rng, size = scene.rng, scene.size
     y, x = grid(size)[1], grid(size)[0]
     behind = np.ones_like(echo)
+    counts = scene.plan({"calcification": 2, "cyst": 2, "solid mass": 2})
     region = field * ((y > 0.14) & (y < 0.86))
-    for _ in range(scene.wanted()):
+    for _ in range(counts["calcification"]):
         lime = scene.settle("calcification", region, (0.052, 0.1), inside=1.3, smallest=0.05, aspect=2.2, wobble=0.12)
         if lime is not None:
             behind *= 1 - np.float32(rng.uniform(0.65, 0.9)) * cast(lime, 0)
             paint(echo, lime, 1.7)
-    for _ in range(scene.wanted()):
-        cyst = scene.settle("cyst", region, (0.1, 0.27), inside=1.1, aspect=1.5, wobble=0.03)
+    for _ in range(counts["cyst"]):
+        cyst = scene.settle("cyst", region, (0.1, scene.largest * 0.93), inside=1.1, aspect=1.5, wobble=0.03)
         if cyst is not None:
             paint(echo, np.clip(blurred(cyst, 0.012 * size) * 3, 0, 1) * (1 - cyst), np.minimum(echo * 1.35, 1.2))
             paint(echo, cyst, rng.uniform(0.0, 0.02))
-            behind *= 1 + np.float32(rng.uniform(0.2, 0.6)) * cast(cyst, 0.25)
-    for _ in range(scene.wanted()):
-        mass = scene.settle("solid mass", region, (0.12, 0.28), inside=1.1, aspect=1.5, wobble=0.14, harmonics=8)
+            behind *= 1 + np.float32(rng.uniform(0.4, 1.3)) * cast(cyst, 0.25)
+    for _ in range(counts["solid mass"]):
+        mass = scene.settle("solid mass", region, (0.12, scene.largest * 0.96), inside=1.1, aspect=1.5, wobble=0.16, harmonics=8, rough=1.1)
         if mass is not None:
             base = rng.uniform(0.13, 0.2)
             paint(echo, mass, base * (1 + 0.35 * cloud(rng, size, 20)))

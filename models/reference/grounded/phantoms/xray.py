@@ -13,12 +13,13 @@ def draw(scene: Scene) -> Picture:
     soft, air = rng.uniform(140, 180), rng.uniform(30, 70)
     picture = np.full((size, size), rng.uniform(0, 15), np.float32)
     paint(picture, blurred(trunk(scene), 1.5), soft + 8 * cloud(rng, size, 3))
-    right, left = scene.draw(lung_outline(scene, -1)), scene.draw(lung_outline(scene, 1))
-    heart = scene.draw(heart_outline(scene))
-    lungs = np.maximum(right, left) * (1 - heart)
+    domes = rng.uniform(0.34, 0.48) + np.array([0.0, rng.uniform(0.0, 0.08)])
+    middle, heart = mediastinum(scene), scene.draw(heart_outline(scene, float(domes.mean())))
+    right, left = (scene.draw(lung_outline(scene, side, float(dome))) * (1 - middle) * (1 - heart) for side, dome in zip((-1, 1), domes))
+    lungs = np.maximum(right, left)
     paint(picture, blurred(lungs, 1.0), air + 7 * cloud(rng, size, 6))
     vessels(scene, picture, lungs)
-    bones(scene, picture)
+    bones(scene, picture, lungs)
     paint(picture, blurred(heart, 1.0) * 0.92, soft + rng.uniform(12, 40))
     scene.mark("heart", heart)
     findings(scene, picture, (right, left), lungs, soft)
@@ -34,76 +35,80 @@ def trunk(scene: Scene) -> Plane:
     return scene.draw(smooth(corners))
 
 
-def lung_outline(scene: Scene, side: int) -> Points:
+def lung_outline(scene: Scene, side: int, dome: float) -> Points:
     """side -1: the patient's right lung, on the left of the picture. The dome of the diaphragm is its lower edge."""
     rng = scene.rng
-    dome = rng.uniform(0.34, 0.48) + (0.05 if side > 0 else 0)
     corners = np.array([(0.28, -0.8), (0.46, -0.66), (0.62, -0.3), (0.7, 0.1), (0.73, dome + 0.12), (0.7, dome + 0.17), (0.58, dome + 0.04), (0.42, dome - 0.03),
-                        (0.24, dome + 0.02), (0.13, dome + 0.1), (0.12, 0.1), (0.13, -0.3), (0.16, -0.66)])
+                        (0.24, dome), (0.12, dome + 0.02), (0.08, 0.1), (0.1, -0.3), (0.15, -0.66)])
     corners = corners + rng.normal(0, 0.015, corners.shape)
-    return smooth(corners * (side * rng.uniform(0.94, 1.08), rng.uniform(0.95, 1.05)))
+    return smooth(corners * (side * rng.uniform(0.94, 1.08), 1))
 
 
-def heart_outline(scene: Scene) -> Points:
-    """Aortic knob and great vessels above, the apex to the patient's left."""
+def heart_outline(scene: Scene, dome: float) -> Points:
+    """Right atrium, left ventricle and apex, which points to the patient's left; it rests on the diaphragm."""
     rng = scene.rng
-    wide = rng.uniform(0.85, 1.2)
-    corners = np.array([(-0.09, -0.42), (0.1, -0.46), (0.15, -0.34), (0.12, -0.2), (0.2, -0.08), (0.34, 0.14), (0.44, 0.36), (0.36, 0.5), (0.1, 0.55),
-                        (-0.12, 0.5), (-0.2, 0.3), (-0.17, 0.08), (-0.1, -0.1)])
-    return smooth((corners + rng.normal(0, 0.012, corners.shape)) * (wide, rng.uniform(0.92, 1.04)))
+    wide, base = rng.uniform(0.8, 1.25), dome + rng.uniform(0.08, 0.12)
+    top = rng.uniform(-0.12, -0.02)
+    corners = np.array([(-0.1, top + 0.03), (0.04, top - 0.04), (0.17, top + 0.04), (0.28, (top * 2 + base) / 3), (0.4, (top + base * 3) / 4), (0.42, base - 0.06), (0.3, base),
+                        (0.02, base + 0.02), (-0.17, base - 0.02), (-0.22, (top + base) / 2)])
+    return smooth((corners + rng.normal(0, 0.012, corners.shape)) * (wide, 1))
 
 
-def bones(scene: Scene, picture: Picture) -> None:
-    """Spine, ribs and clavicles, added to what lies before and behind them."""
+def mediastinum(scene: Scene) -> Plane:
+    """The great vessels above the heart, with the aortic knob on the patient's left: no part of the heart."""
+    corners = np.array([(-0.1, -0.95), (0.1, -0.95), (0.11, -0.5), (0.17, -0.42), (0.16, -0.3), (0.13, -0.2), (0.15, 0.0), (0.1, 0.6), (-0.1, 0.6), (-0.14, -0.1), (-0.1, -0.4)])
+    return scene.draw(smooth(corners + scene.rng.normal(0, 0.01, corners.shape)) * (scene.rng.uniform(0.9, 1.2), 1))
+
+
+def bones(scene: Scene, picture: Picture, lungs: Plane) -> None:
+    """Spine, ribs and clavicles, added to what lies before and behind them; they show best over air."""
     rng, size = scene.rng, scene.size
-    plane = np.zeros_like(picture)
-    strength = rng.uniform(14, 38)
-    gap = rng.uniform(0.16, 0.2)
+    gap = rng.uniform(0.15, 0.2)
+    t = np.linspace(0, 1, 12)
+    ribs, clavicles = [], []
     for side in (-1, 1):
         for number in range(8):
-            y = -0.72 + number * gap
-            t = np.linspace(0, 1, 14)
             reach = 0.5 + 0.3 * np.sin(min(1.0, (number + 1.5) / 5) * np.pi / 2)
             x = side * reach * np.sin(t * np.pi * 0.62)
-            rib = np.stack([x, y + 0.34 * t**1.6 + 0.02 * np.sin(t * 6) - 0.1 * np.sin(t * np.pi)], 1)
-            plane += stroke(scene.posed(rib), 0.022, size)
-        clavicle = np.array([(side * 0.06, -0.62), (side * 0.3, -0.7), (side * 0.55, -0.72), (side * 0.85, -0.8)])
-        plane += 1.3 * stroke(scene.posed(clavicle), 0.026, size)
-    for number in range(14):
-        paint(plane, scene.body(0, -1 + number * 0.15, 0.075, 0.058, wobble=0.04), 0.7)
-    picture += np.float32(strength) * blurred(plane, 0.8 * size / 192)
+            y = number * gap - 0.72 + 0.34 * t**1.6 + 0.02 * np.sin(t * 6) - 0.1 * np.sin(t * np.pi)
+            ribs.append(scene.posed(np.stack([x, y], 1)))
+        clavicles.append(scene.posed(np.array([(side * 0.06, -0.62), (side * 0.3, -0.7), (side * 0.55, -0.72), (side * 0.85, -0.8)])))
+    plane = (0.25 + 0.75 * lungs) * stroke(ribs, rng.uniform(0.018, 0.028), size) + stroke(clavicles, 0.026, size)
+    for number in range(13):
+        paint(plane, scene.body(0, -1 + number * 0.16, 0.075, 0.06, wobble=0.03), 0.6)
+    picture += np.float32(rng.uniform(14, 38)) * blurred(plane, 0.8 * size / 192)
 
 
 def vessels(scene: Scene, picture: Picture, lungs: Plane) -> None:
     """Branching markings from both hila: no findings."""
     rng, size = scene.rng, scene.size
-    plane = np.zeros_like(picture)
+    lines = []
     for side in (-1, 1):
         for _ in range(rng.integers(6, 11)):
             start = scene.posed(np.array([[side * 0.17, rng.uniform(-0.15, 0.1)]]))[0]
             heading = (0 if side > 0 else np.pi) + rng.uniform(-1.3, 1.3)
-            plane = np.maximum(plane, stroke(wander(rng, tuple(start), heading, rng.uniform(0.1, 0.25), steps=8), rng.uniform(0.004, 0.012), size))
+            lines.append(wander(rng, tuple(start), heading, rng.uniform(0.1, 0.25), steps=8))
+    plane = np.maximum(stroke(lines[::2], 0.011, size), stroke(lines[1::2], 0.005, size))
     picture += np.float32(rng.uniform(15, 40)) * blurred(plane, 0.8 * size / 192) * lungs
 
 
 def findings(scene: Scene, picture: Picture, both: tuple[Plane, Plane], lungs: Plane, soft: float) -> None:
     rng, size = scene.rng, scene.size
     seen = lungs
-    sides = [0, 1]
-    rng.shuffle(sides)
-    for side in sides[: scene.wanted()]:
+    counts = scene.plan({"pleural effusion": 2, "consolidation": 2, "lung nodule": 2})
+    for side in rng.permutation(2)[: counts["pleural effusion"]]:
         for _ in range(5):
-            effusion = scene.draw(effusion_outline(scene, -1 if side == 0 else 1)) * both[side] * (1 - scene.masks["heart"])
+            effusion = scene.draw(effusion_outline(scene, -1 if side == 0 else 1)) * both[side]
             if scene.claim("pleural effusion", effusion, 0.08):
                 paint(picture, blurred(effusion, 0.6), soft + rng.uniform(25, 50))
                 seen = seen * (1 - effusion)  # fluid lies in the pleural space, not in the lung
                 break
-    for _ in range(scene.wanted()):
+    for _ in range(counts["consolidation"]):
         patch = scene.settle("consolidation", seen, (0.12, 0.24), inside=0.7, aspect=1.5, wobble=0.2, harmonics=9)
         if patch is not None:
             fuzzy = blurred(patch, 0.012 * size) * np.clip(0.78 + 0.2 * cloud(rng, size, 26), 0.35, 1)
             paint(picture, fuzzy, soft + rng.uniform(-15, 20))
-    for _ in range(scene.wanted()):
+    for _ in range(counts["lung nodule"]):
         nodule = scene.settle("lung nodule", seen, (0.07, 0.11), inside=1.15, aspect=1.2, wobble=0.04)
         if nodule is not None:
             paint(picture, blurred(nodule, 0.5) * 0.95, soft + rng.uniform(5, 45))
