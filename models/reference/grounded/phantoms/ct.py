@@ -11,7 +11,7 @@ FAT, MUSCLE, AIR = -100.0, 50.0, -1000.0
 
 def draw(scene: Scene) -> Picture:
     rng, size = scene.rng, scene.size
-    scene.stand((scene.near(0.5, 0.03), scene.near(0.5, 0.04)), (rng.uniform(0.38, 0.46), rng.uniform(0.29, 0.37)), rng.uniform(-18, 18))
+    scene.stand((scene.near(0.5, 0.03), scene.near(0.5, 0.04)), (rng.uniform(0.4, 0.48), rng.uniform(0.3, 0.4)), rng.uniform(-18, 18))
     hu = np.full((size, size), AIR, np.float32)
     contrast = rng.uniform(0, 1)  # none .. portal venous
     cavity = wall(scene, hu)

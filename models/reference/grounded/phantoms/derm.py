@@ -37,7 +37,7 @@ def findings(scene: Scene, picture: Picture, tone: np.ndarray) -> None:
     everywhere = np.ones((size, size), np.float32)
     counts = scene.plan({"melanoma": 2, "vascular lesion": 2, "nevus": 2})
     for _ in range(counts["melanoma"]):
-        spot = scene.settle("melanoma", everywhere, (0.16, scene.largest), inside=1.2, aspect=1.6, wobble=0.18, harmonics=9, rough=1.0)
+        spot = scene.settle("melanoma", everywhere, (0.16, scene.largest), inside=1.2, aspect=1.6, wobble=0.14, harmonics=9, rough=1.0)
         if spot is not None:
             melanoma(scene, picture, spot, tone)
     for _ in range(counts["vascular lesion"]):

@@ -76,7 +76,7 @@ def findings(scene: Scene, picture: Picture, field: Plane, dark: Plane) -> None:
         if spot is not None:
             ulcer(scene, picture, spot)
     for _ in range(counts["bleeding"]):
-        spot = scene.settle("bleeding", region, (0.1, 0.28), inside=1.2, aspect=1.9, wobble=0.26, harmonics=8, rough=1.0)
+        spot = scene.settle("bleeding", region, (0.1, 0.28), inside=1.2, aspect=1.9, wobble=0.2, harmonics=8, rough=1.1)
         if spot is not None:
             paint(picture, spot * 0.97, (rng.uniform(105, 160), rng.uniform(4, 20), rng.uniform(6, 22)))
             shade(picture, 1 + spot * 0.12 * cloud(rng, scene.size, 16))

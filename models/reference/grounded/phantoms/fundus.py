@@ -88,7 +88,7 @@ def findings(scene: Scene, picture: Picture, room: Plane) -> None:
     for _ in range(counts["hemorrhage"]):
         spot = scene.settle("hemorrhage", room, (0.075, 0.16), inside=1.0, aspect=1.8, wobble=0.16, harmonics=7)
         if spot is not None:
-            paint(picture, blurred(spot, rng.uniform(0.2, 0.8)) * rng.uniform(0.85, 1), (rng.uniform(70, 110), rng.uniform(8, 24), rng.uniform(8, 18)))
+            paint(picture, blurred(spot, rng.uniform(0.2, 0.8)) * rng.uniform(0.7, 1), (rng.uniform(70, 110), rng.uniform(8, 24), rng.uniform(8, 18)))
     for _ in range(counts["exudate"]):
         spot = scene.settle("exudate", room, (0.052, 0.12), inside=1.0, smallest=0.05, aspect=1.7, wobble=0.2, harmonics=9)
         if spot is not None:

@@ -2,9 +2,10 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from .scene import Scene
-from .shapes import Plane
+from .scene import Mask, Scene
+from .shapes import Plane, Points
 from .texture import Picture, blurred, cloud, colour_finish, grain, paint, shade, vignette
 
 HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)  # absorbance of R, G, B for a unit of stain, after Ruifrok and Johnston 2001; eosin a little warmer
@@ -29,7 +30,7 @@ def draw(scene: Scene) -> Picture:
         paint(blue, spot, rng.uniform(0.28, 0.42))
     for spot in dead:
         soft = blurred(spot, 0.8)
-        paint(eosin, soft, rng.uniform(0.42, 0.6) * (1 + 0.3 * cloud(rng, size, 60)))
+        paint(eosin, soft, rng.uniform(0.5, 0.75) * (1 + 0.3 * cloud(rng, size, 60)))
         paint(blue, soft, 0.03)
     for spot in lymph:
         paint(eosin, spot, 0.2)
@@ -64,26 +65,32 @@ def nuclei(scene: Scene, blue: Plane, nests: list[Plane], dead: list[Plane], lym
             kind[spot >= 0.5] = value
     plane = np.zeros((size, size), np.uint8)
     heading = rng.uniform(0, 180)
-    for x, y in rng.uniform(0, size, (rng.integers(90, 200), 2)):
-        if kind[int(y), int(x)] == 0:
-            ellipse(plane, x, y, size * rng.uniform(0.009, 0.016), size * 0.0055, heading + rng.normal(0, 18), rng.integers(120, 190))
-    for value, gap, low, high in ((1, 0.034, 0.011, 0.019), (3, 0.021, 0.008, 0.0105)):
-        inside = cv2.erode((kind == value).view(np.uint8), np.ones((3, 3), np.uint8))
-        if not inside.any():
-            continue
-        lattice = np.stack(np.meshgrid(np.arange(0, 1, gap), np.arange(0, 1, gap)), -1).reshape(-1, 2) * size
-        lattice = lattice + rng.normal(0, gap * 0.22 * size, lattice.shape)
-        lattice = lattice[((lattice >= 0) & (lattice < size)).all(1)]
-        for x, y in lattice[inside[lattice[:, 1].astype(int), lattice[:, 0].astype(int)] > 0]:
-            r = size * rng.uniform(low, high)
-            depth = rng.integers(130, 230) if value == 1 else rng.integers(200, 250)
-            ellipse(plane, x, y, r * (rng.uniform(1, 1.5) if value == 1 else 1), r, rng.uniform(0, 180), depth)
-    for x, y in rng.uniform(0, size, (400, 2)):
-        if kind[int(y), int(x)] == 2:
-            ellipse(plane, x, y, size * rng.uniform(0.003, 0.006), size * 0.003, 0, rng.integers(70, 160))
-    paint(blue, np.minimum(plane / np.float32(210), 1), np.float32(rng.uniform(0.95, 1.35)) * (1 + 0.12 * cloud(rng, size, 80)))
+    scattered = rng.uniform(0, size, (rng.integers(90, 200), 2))
+    ellipses(rng, plane, inside(scattered, kind == 0), (0.0055, 0.006), (1.6, 2.9), (heading - 30, heading + 30), (120, 190))
+    for value, gap, radii, stretch, depth in ((1, 0.034, (0.011, 0.019), (1, 1.5), (130, 230)), (3, 0.021, (0.008, 0.0105), (1, 1.05), (200, 250))):
+        room = cv2.erode((kind == value).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if room.any():
+            line = np.arange(0, 1, gap) * size
+            lattice = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
+            ellipses(rng, plane, inside(lattice + rng.normal(0, gap * 0.22 * size, lattice.shape), room), radii, stretch, (0, 180), depth)
+    dust = rng.uniform(0, size, (400, 2))
+    ellipses(rng, plane, inside(dust, kind == 2), (0.003, 0.0035), (1, 2), (0, 180), (70, 160))
+    paint(blue, np.minimum(plane * np.float32(1 / 210), 1), np.float32(rng.uniform(0.95, 1.35)) * (1 + 0.12 * cloud(rng, size, 80)))
 
 
-def ellipse(plane: np.ndarray, x: float, y: float, a: float, b: float, angle: float, value: int) -> None:
-    """An antialiased ellipse; place and half axes in pixels, angle in degrees."""
-    cv2.ellipse(plane, (int(x * 16), int(y * 16)), (max(8, int(a * 16)), max(8, int(b * 16))), float(angle), 0, 360, int(value), -1, cv2.LINE_AA, 4)
+def inside(places: Points, room: Mask) -> Points:
+    """The places (x, y in pixels) that lie in the picture and in the room."""
+    size = len(room)
+    places = places[((places >= 0) & (places < size)).all(1)]
+    return places[room[places[:, 1].astype(int), places[:, 0].astype(int)]]
+
+
+def ellipses(rng: np.random.Generator, plane: NDArray[np.uint8], places: Points, radii: tuple[float, float], stretch: tuple[float, float],
+             angles: tuple[float, float], depth: tuple[int, int]) -> None:
+    """Antialiased ellipses at places (pixels); short half axes in sides, long ones so many times longer, angles in degrees, grey values."""
+    count, size = len(places), len(plane)
+    short = rng.uniform(*radii, count) * size
+    axes = np.maximum(np.stack([short * rng.uniform(*stretch, count), short], 1) * 16, 8).astype(int).tolist()
+    turns, depths = rng.uniform(*angles, count).tolist(), rng.integers(*depth, count).tolist()
+    for place, axis, turn, value in zip((places * 16).astype(int).tolist(), axes, turns, depths):
+        cv2.ellipse(plane, place, axis, turn, 0, 360, value, -1, cv2.LINE_AA, 4)

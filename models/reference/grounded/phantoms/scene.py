@@ -72,12 +72,12 @@ class Scene:
         self.masks[label] = np.maximum(self.masks[label], cover) if label in self.masks else cover
 
     def claim(self, label: str, cover: Plane, smallest: float) -> bool:
-        """Adds a finding, if it has a fair size (equivalent diameters in sides), lies in the picture and touches no other; says whether."""
+        """Adds a finding, if it is one piece of fair size (equivalent diameters in sides), in the picture, apart from others; says whether."""
         mask = cover >= 0.5
         pixels = int(mask.sum())
         diameter = 2 * np.sqrt(pixels / np.pi) / self.size
         edge = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
-        if not smallest <= diameter <= self.largest or edge or (mask & self.taken).any():
+        if not smallest <= diameter <= self.largest or edge or (mask & self.taken).any() or cv2.connectedComponents(mask.view(np.uint8))[0] != 2:
             return False
         self.mark(label, cover)
         self.taken |= cv2.dilate(mask.view(np.uint8), self.collar()).view(bool)

@@ -13,6 +13,7 @@ Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
 
 FINE = 4  # sub-pixels a pixel, each way
+THICK = 0.45  # of a sub-pixel: by how much a filled outline is too large
 
 
 def blob(rng: np.random.Generator, centre: tuple[float, float], radii: tuple[float, float], *, angle: float = 0.0,
@@ -76,10 +77,19 @@ def coverage(points: Points, size: int) -> Plane:
     if wide <= 0 or tall <= 0:
         return out
     tile = np.zeros((tall * FINE, wide * FINE), np.uint8)
-    fine = (place - (left, top)) * (FINE * 16) + (0.5 - 8)  # in sixteenths of a sub-pixel, whose middle is its place; rounded
+    fine = _inset((place - (left, top)) * FINE, THICK) * 16 + (0.5 - 8)  # in sixteenths of a sub-pixel, whose middle is its place; rounded
     cv2.fillPoly(tile, [fine.astype(np.int32)], 255, cv2.LINE_8, 4)
     np.multiply(cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA), np.float32(1 / 255), out=out[top:top + tall, left:left + wide])
     return out
+
+
+def _inset(points: Points, by: float) -> Points:
+    """The outline moved inwards by ``by``: OpenCV fills every sub-pixel that the outline touches, half of one too many."""
+    along = np.concatenate([points[1:], points[:1]]) - np.concatenate([points[-1:], points[:-1]])
+    length = np.sqrt(along[:, 0] ** 2 + along[:, 1] ** 2) + 1e-9
+    x, y = points[:, 0], points[:, 1]
+    way = by if np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:]) + x[-1] * y[0] - y[-1] * x[0] > 0 else -by
+    return points + np.stack([-along[:, 1], along[:, 0]], 1) * (way / length)[:, None]
 
 
 def stroke(lines: Points | list[Points], width: float, size: int) -> Plane:

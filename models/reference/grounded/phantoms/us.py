@@ -76,7 +76,7 @@ def findings(scene: Scene, echo: Picture, field: Plane) -> Plane:
     for _ in range(counts["solid mass"]):
         mass = scene.settle("solid mass", region, (0.12, scene.largest * 0.96), inside=1.1, aspect=1.5, wobble=0.16, harmonics=8, rough=1.1)
         if mass is not None:
-            base = rng.uniform(0.13, 0.2)
+            base = rng.uniform(0.07, 0.15)
             paint(echo, mass, base * (1 + 0.35 * cloud(rng, size, 20)))
             if rng.random() < 0.5:
                 behind *= 1 - np.float32(rng.uniform(0.1, 0.35)) * cast(mass, 0.3)

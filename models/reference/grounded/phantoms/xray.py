@@ -111,7 +111,7 @@ def findings(scene: Scene, picture: Picture, both: tuple[Plane, Plane], lungs: P
     for _ in range(counts["lung nodule"]):
         nodule = scene.settle("lung nodule", seen, (0.07, 0.11), inside=1.15, aspect=1.2, wobble=0.04)
         if nodule is not None:
-            paint(picture, blurred(nodule, 0.5) * 0.95, soft + rng.uniform(5, 45))
+            paint(picture, blurred(nodule, 0.5) * rng.uniform(0.6, 0.95), soft + rng.uniform(5, 45))
     scene.mark("lungs", seen)
 
 
