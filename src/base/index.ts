@@ -2,6 +2,7 @@
 // It never imports another room and never knows what the program is for.
 // Main type: PlumblineError; the nouns are in model.ts.
 export * from './model.ts';
+export * from './window.ts';
 export * from './bits.ts';
 export * from './ids.ts';
 export * from './parts.ts';

@@ -94,14 +94,15 @@ export function loadMappings(codes: unknown, presence: unknown): Mappings {
 
 /**
  * The concept of a model's label: its id, then its aliases, among the entries for the modality (DICOM, e.g. `CT`).
- * Tried in turn: the label, without ` in <modality>` at its end, without side words at its beginning, without a
- * plural s. A code that is
+ * Tried in turn: the label, without ` in <modality>` or a remark in brackets at its end, without side words at its
+ * beginning, in American spelling, without a plural s. A code that is
  * not verified is replaced by its fallback; an unknown label becomes `unknown_region` with a notice.
  */
 export function mapLabel(mappings: Mappings, label: string, modality: string): MappedLabel {
   const plain = normalise(label);
-  const short = plain.replace(/_in_(an?_)?[a-z0-9-]+$/, '');
-  const names = [plain, short, withoutSide(plain), withoutSide(short)];
+  const short = plain.replace(/_in_(an?_)?[a-z0-9-]+$/, '').replace(/_\([^)]*\)$/, '');
+  const spelt = [plain, short, withoutSide(plain), withoutSide(short)];
+  const names = [...spelt, ...spelt.map(american)];
   for (const name of [...names, ...names.map((n) => n.replace(/s$/, ''))]) {
     const found = mappings.byName.get(name)?.find((e) => e.modalities.includes(modality) || e.modalities.includes('*'));
     if (found && (found.concept.id !== fallbackId || name === fallbackId)) return found;
@@ -132,6 +133,16 @@ export function normalise(label: string): string {
     .trim()
     .toLowerCase()
     .replace(/[\s_-]+/g, '_');
+}
+
+/** Entries are spelt the American way; models and people also write the British. */
+function american(name: string): string {
+  return name
+    .replaceAll('tumour', 'tumor')
+    .replaceAll(/(?<=^|_)oesophag/g, 'esophag')
+    .replaceAll(/(?<=^|_)oedema/g, 'edema')
+    .replaceAll(/(?<=^|_|r)haemorr?h?/g, (h) => h.replace('ae', 'e'))
+    .replaceAll(/(?<=^|_)naev/g, 'nev');
 }
 
 function withoutSide(name: string): string {

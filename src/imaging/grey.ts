@@ -1,13 +1,15 @@
-import { PlumblineError, type DicomJson } from '../base/index.ts';
+import { PlumblineError, type DicomJson, type Window } from '../base/index.ts';
 import { has, items, number, numbers, text } from '../dicom/index.ts';
 import type { DecodedFrame } from './decode/index.ts';
 import type { FrameGroups } from './frame-groups.ts';
 import { applyLut, lutName, readLut } from './luts.ts';
 
-/** A window that a route asks for in place of the image's own. */
-export interface Window {
-  readonly centre: number;
-  readonly width: number;
+/** A window in place of the image's own. */
+export interface GreyWindow extends Window {
+  /** Window function; LINEAR where absent. */
+  readonly shape?: 'LINEAR' | 'LINEAR_EXACT';
+  /** What people call it. */
+  readonly said?: string;
 }
 
 /**
@@ -22,7 +24,7 @@ export function renderGrey(
   groups: FrameGroups,
   frame: number,
   decoded: DecodedFrame,
-  route: Window | undefined,
+  route: GreyWindow | undefined,
   where: string,
 ): { readonly grey: Uint8Array; readonly window: string } {
   const modality = modalityTransform(ds, groups, frame, decoded.signed, where);
@@ -125,10 +127,13 @@ function voiTransform(
   decoded: DecodedFrame,
   modality: Modality,
   padding: ((stored: number) => boolean) | undefined,
-  route: Window | undefined,
+  route: GreyWindow | undefined,
   where: string,
 ): Voi {
-  if (route) return windowed(route.centre, route.width, 'LINEAR');
+  if (route) {
+    const voi = windowed(route.centre, route.width, route.shape ?? 'LINEAR');
+    return route.said ? { ...voi, text: `${voi.text} (${route.said})` } : voi;
+  }
   const lutItem = items(ds, 'VOILUTSequence')[0];
   if (lutItem) {
     const lut = readLut(lutItem, 'LUTDescriptor', 'LUTData', modality.signed, where);
@@ -136,17 +141,28 @@ function voiTransform(
     const name = lutName(lutItem);
     return { apply: (v) => (applyLut(lut, v) * 255) / most, text: name ? `VOI LUT ${name}` : 'VOI LUT' };
   }
-  const holder = groups.holder(frame, 'FrameVOILUTSequence', 'WindowCenter');
-  const [centre] = holder ? numbers(holder, 'WindowCenter') : [];
-  const [width] = holder ? numbers(holder, 'WindowWidth') : [];
-  const shape = (holder && text(holder, 'VOILUTFunction')) || 'LINEAR';
-  if (centre !== undefined && width !== undefined && width >= (shape === 'LINEAR' ? 1 : Number.MIN_VALUE))
-    return windowed(centre, width, shape);
+  const own = ownWindow(groups, frame);
+  if (own) return windowed(own.centre, own.width, own.shape);
   if (decoded.bitsStored <= 8 && !decoded.signed && modality.identity) {
     const most = 2 ** decoded.bitsStored - 1;
     return { apply: (v) => (v * 255) / most, text: 'full range' };
   }
   return automatic(decoded, modality, padding);
+}
+
+/** Whether the image says itself how it is to be shown: a VOI LUT or a usable window. */
+export function hasOwnWindow(ds: DicomJson, groups: FrameGroups, frame: number): boolean {
+  return items(ds, 'VOILUTSequence').length > 0 || ownWindow(groups, frame) !== undefined;
+}
+
+function ownWindow(groups: FrameGroups, frame: number) {
+  const holder = groups.holder(frame, 'FrameVOILUTSequence', 'WindowCenter');
+  const [centre] = holder ? numbers(holder, 'WindowCenter') : [];
+  const [width] = holder ? numbers(holder, 'WindowWidth') : [];
+  const shape = (holder && text(holder, 'VOILUTFunction')) || 'LINEAR';
+  return centre !== undefined && width !== undefined && width >= (shape === 'LINEAR' ? 1 : Number.MIN_VALUE)
+    ? { centre, width, shape }
+    : undefined;
 }
 
 /**

@@ -4,7 +4,6 @@
 export { readStudy, type ReadingOptions, type StudyReading } from './read-study.ts';
 export { choosePlanes } from './choose-planes.ts';
 export { loadPictures, type PictureOptions } from './pictures.ts';
-export type { Window } from './grey.ts';
 export { displayFrame, pictureMaskToSource, sourceMaskToPicture, sourceSize, type PictureFrame } from './display.ts';
 export { suitability, pictureFacts } from './suitability.ts';
 export { patientSide, patientPoint, type Side } from './sides.ts';

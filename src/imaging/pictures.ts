@@ -5,16 +5,19 @@ import {
   type Placement,
   type SourceInstance,
   type Stack,
+  type Window,
+  type WindowRule,
 } from '../base/index.ts';
 import { renderColour } from './colour.ts';
 import type { DecodedFrame, Decoder } from './decode/index.ts';
 import { displayFrame, eachPixel } from './display.ts';
 import { frameGroups, type FrameGroups } from './frame-groups.ts';
-import { renderGrey, type Window } from './grey.ts';
+import { renderGrey } from './grey.ts';
+import { ruledWindow } from './window-rules.ts';
 
 export interface PictureOptions {
-  /** Grey window in place of the image's own; colour images ignore it. */
-  readonly window?: Window;
+  /** How grey values become dark and bright: a window, or the name of a rule. Default `modality`. Colour images ignore it. */
+  readonly window?: Window | WindowRule;
 }
 
 /** Pixels and frames that are decoded in one go: enough to keep the decoder busy, few enough to hold. */
@@ -113,7 +116,9 @@ function picture(
   const shown = displayFrame(stack.grid, stack.modality);
   const rgb = new Uint8Array(rows * columns * 3);
   if (decoded.photometric.startsWith('MONOCHROME')) {
-    const { grey, window } = renderGrey(source.attributes, groups, frame, decoded, options.window, where);
+    const rule = options.window ?? 'modality';
+    const chosen = ruledWindow(rule, stack.modality, source.attributes, groups, frame);
+    const { grey, window } = renderGrey(source.attributes, groups, frame, decoded, chosen, where);
     eachPixel(shown, (s, p) => {
       rgb[3 * p] = rgb[3 * p + 1] = rgb[3 * p + 2] = grey[s]!;
     });

@@ -1,4 +1,5 @@
 import type { FromSchema } from 'json-schema-to-ts';
+import { windowSchema } from '../base/index.ts';
 
 const text = { type: 'string', minLength: 1 } as const;
 const count = { type: 'integer', minimum: 1 } as const;
@@ -89,6 +90,8 @@ const modality = {
     view: text,
     dicom_modality: { type: 'array', items: text },
     laterality: { enum: ['patient', 'image'] },
+    /** How grey values became dark and bright in the pictures that it was trained on: a window, or the name of a rule. */
+    window: windowSchema,
     findings: { type: 'array', items: text, default: [] },
     organs: { type: 'array', items: text, default: [] },
   },

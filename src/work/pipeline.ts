@@ -32,6 +32,7 @@ import {
   type Problem,
 } from '../outputs/index.ts';
 import { answerStudy, type Answered, type ReadInput } from './read.ts';
+import { pictureOptions } from './reading.ts';
 import type { RouteDecision } from './routes.ts';
 import type { EncodedFile } from './types.ts';
 
@@ -119,7 +120,7 @@ export function draftStudy(
 export async function encodeStudy(
   input: Pick<
     PipelineInput,
-    'instances' | 'route' | 'decoder' | 'presence' | 'site' | 'profile' | 'oru' | 'order' | 'onProgress'
+    'instances' | 'route' | 'bundle' | 'decoder' | 'presence' | 'site' | 'profile' | 'oru' | 'order' | 'onProgress'
   >,
   draft: Draft,
   masks: MaskSet,
@@ -208,16 +209,15 @@ function attributesOf(instances: PipelineInput['instances']): ReadonlyMap<string
 
 /** The pictures on which the report page draws: of each mask the plane where it is largest. */
 async function keyPictures(
-  { instances, decoder, route }: Pick<PipelineInput, 'instances' | 'decoder' | 'route'>,
+  { instances, decoder, route, bundle }: Pick<PipelineInput, 'instances' | 'decoder' | 'route' | 'bundle'>,
   draft: Draft,
 ): Promise<ReadonlyMap<string, Picture>> {
   const sources = new Map(instances.map((i) => [i.ref.instanceUid, i]));
-  const options = route.policy.window ? { window: route.policy.window } : {};
   const pictures = new Map<string, Picture>();
   for (const stack of draft.stacks) {
     const keys = draft.masks.filter((m) => m.stack === stack.id).map((m) => m.keyPlane);
     const planes = [...new Set(keys)].sort((a, b) => a - b);
-    for await (const picture of loadPictures(stack, sources, decoder, planes, options)) {
+    for await (const picture of loadPictures(stack, sources, decoder, planes, pictureOptions(route, bundle, stack))) {
       pictures.set(`${stack.id}/${picture.plane}`, picture);
     }
   }

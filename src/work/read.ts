@@ -9,15 +9,9 @@ import {
   type Stack,
 } from '../base/index.ts';
 import type { PicturePlace } from '../findings/index.ts';
-import {
-  choosePlanes,
-  loadPictures,
-  readStudy,
-  suitability,
-  type Decoder,
-  type StudyReading,
-} from '../imaging/index.ts';
+import { loadPictures, readStudy, suitability, type Decoder, type StudyReading } from '../imaging/index.ts';
 import { promptOf, type Bundle, type Request, type Runtime } from '../inference/index.ts';
+import { pictureOptions, planesToRead } from './reading.ts';
 import type { RouteDecision } from './routes.ts';
 
 export interface ReadInput {
@@ -91,7 +85,7 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   const reading = readStudy(instances, { burnedIn: route.policy.burnedIn, modelSide });
   if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
 
-  const batches = reading.stacks.flatMap((stack) => batchesOf(stack, choosePlanes(stack, route.policy.slices)));
+  const batches = reading.stacks.flatMap((stack) => batchesOf(stack, planesToRead(route, stack)));
   const total = batches.reduce((sum, { planes }) => sum + planes.length, 0);
   const sources = new Map(keepingLast(instances).map((i) => [i.ref.instanceUid, i]));
   const places: PicturePlace[] = [];
@@ -155,7 +149,7 @@ interface Pictures {
 
 /** Pictures of planes, less those that do not decode or show nothing. */
 async function suitablePictures(
-  { decoder, route }: ReadInput,
+  { decoder, route, bundle }: ReadInput,
   stack: Stack,
   sources: ReadonlyMap<string, SourceInstance>,
   planes: readonly number[],
@@ -165,7 +159,7 @@ async function suitablePictures(
   const passOver = (plane: number, code: string, reason: string): void => {
     passedOver.push({ seriesUid: stack.seriesUid, instanceUid: stack.planes[plane]!.instanceUid, code, reason });
   };
-  const options = route.policy.window ? { window: route.policy.window } : {};
+  const options = pictureOptions(route, bundle, stack);
   for (const ofOne of byInstance(stack, planes)) {
     try {
       for await (const picture of loadPictures(stack, sources, decoder, ofOne, options)) {

@@ -1,5 +1,13 @@
 import type { FromSchema } from 'json-schema-to-ts';
-import { canonicalJson, parseChecked, PlumblineError, type DicomJson } from '../base/index.ts';
+import {
+  canonicalJson,
+  parseChecked,
+  PlumblineError,
+  windowSchema,
+  type DicomJson,
+  type Window,
+  type WindowRule,
+} from '../base/index.ts';
 import { items, text, texts } from '../dicom/index.ts';
 
 const strings = { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } } as const;
@@ -99,6 +107,32 @@ export const routesSchema = {
                         default: 64,
                         description: 'At most so many planes a stack, evenly spread.',
                       },
+                      propagate: {
+                        type: 'boolean',
+                        default: false,
+                        description:
+                          'Carry masks to the planes between, both ways, by the memory of a bundle that has one (docs/modalities.md).',
+                      },
+                    },
+                  },
+                  frames: {
+                    type: 'object',
+                    additionalProperties: false,
+                    description:
+                      'Frames of multi-frame images without place in the patient (ultrasound, endoscopy, angiography); without it `slices` holds for them too.',
+                    properties: {
+                      stride: { type: 'integer', minimum: 1, default: 1, description: 'Read each n-th frame.' },
+                      max: {
+                        type: 'integer',
+                        minimum: 1,
+                        default: 64,
+                        description: 'At most so many frames an image, evenly spread.',
+                      },
+                      propagate: {
+                        type: 'boolean',
+                        default: false,
+                        description: 'As `slices.propagate`, in time.',
+                      },
                     },
                   },
                   minMaskPixels: {
@@ -108,11 +142,9 @@ export const routesSchema = {
                     description: 'A smaller mask counts as empty: its sentence is ungrounded.',
                   },
                   window: {
-                    type: 'object',
-                    additionalProperties: false,
-                    required: ['centre', 'width'],
-                    properties: { centre: { type: 'number' }, width: { type: 'number', exclusiveMinimum: 0 } },
-                    description: 'Grey window instead of the image’s own.',
+                    ...windowSchema,
+                    description:
+                      'How grey values become dark and bright: a window, or the name of a rule (docs/modalities.md). Without it what the bundle says of the modality, else `modality`.',
                   },
                 },
               },
@@ -138,14 +170,25 @@ export interface RouteDecision {
   /** Series Instance UIDs that it reads. */
   readonly series: readonly string[];
   readonly policy: RoutePolicy;
+  /** By Series Instance UID, where rules that made one decision together read their series in different ways. */
+  readonly reading?: Readonly<Record<string, ReadingPolicy>>;
 }
 
 export interface RoutePolicy {
   readonly late: 'new' | 'replace' | 'never';
   readonly burnedIn: 'hold' | 'allow';
-  readonly slices: { readonly every: number; readonly max: number };
+  readonly slices: { readonly every: number; readonly max: number; readonly propagate?: boolean };
+  readonly frames?: { readonly stride: number; readonly max: number; readonly propagate?: boolean };
   readonly minMaskPixels: number;
-  readonly window?: { readonly centre: number; readonly width: number };
+  readonly window?: Window | WindowRule;
+}
+
+/** The part of a policy that says what of a series is shown to the model, and how. */
+export type ReadingPolicy = Pick<RoutePolicy, 'slices' | 'frames' | 'window'>;
+
+/** How a series is read: as the rule says that took it, where several rules made one decision. */
+export function readingPolicy(route: RouteDecision, seriesUid: string): ReadingPolicy {
+  return route.reading?.[seriesUid] ?? route.policy;
 }
 
 /** One series as the rules see it. */
@@ -187,7 +230,8 @@ export function parseRoutes(source: string, file: string): Routes {
 
 /**
  * Each series to the first rule whose conditions all hold. Rules that ask the same question of the same bundle for the
- * same destinations make one decision together (with the policy of the first), so that a study gets one report of it.
+ * same destinations make one decision together, so that a study gets one report of it: each series is read as its own rule
+ * says, all else is the policy of the first.
  */
 export function decideRoutes(
   routes: Routes,
@@ -212,12 +256,25 @@ export function decideRoutes(
     const made = decisionOf(rule, uids);
     const same = canonicalJson([made.bundle, made.task, made.prompt ?? null, made.slots ?? null, made.destinations]);
     const before = decisions.get(same);
-    decisions.set(
-      same,
-      before ? { ...before, rule: `${before.rule}+${made.rule}`, series: [...before.series, ...made.series] } : made,
-    );
+    decisions.set(same, before ? together(before, made) : made);
   }
   return { decisions: [...decisions.values()], explanations };
+}
+
+function together(before: RouteDecision, made: RouteDecision): RouteDecision {
+  const rule = `${before.rule}+${made.rule}`;
+  const joined = { ...before, rule, series: [...before.series, ...made.series] };
+  const [was, is] = [readingOf(before.policy), readingOf(made.policy)];
+  if (!before.reading && canonicalJson(was) === canonicalJson(is)) return joined;
+  const own = (d: RouteDecision, reading: ReadingPolicy) => d.series.map((uid) => [uid, reading] as const);
+  return {
+    ...joined,
+    reading: { ...Object.fromEntries(own(before, was)), ...before.reading, ...Object.fromEntries(own(made, is)) },
+  };
+}
+
+function readingOf({ slices, frames, window }: RoutePolicy): ReadingPolicy {
+  return { slices, ...(frames && { frames }), ...(window !== undefined && { window }) };
 }
 
 function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {

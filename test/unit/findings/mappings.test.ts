@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { codesSchema, loadMappings, mapLabel, presenceSchema } from '../../../src/findings/index.ts';
 import { privateCode } from '../../../src/findings/mappings.ts';
 import { mappingFile, shippedMappings, tinyManifest } from '../../builders/answers.ts';
-import { missing, python } from '../../peers/index.ts';
+import { missing, python, sharedPath } from '../../peers/index.ts';
 
 type Triple = [string, string, string];
 interface Entry {
@@ -23,6 +24,44 @@ interface Codes {
   laterality: Record<string, Triple>;
   entries: Entry[];
 }
+/** Labels of the reference bundle's phantoms, by kind. */
+const trained: Readonly<Record<string, { readonly modality: readonly string[]; readonly labels: readonly string[] }>> =
+  {
+    ct: { modality: ['CT'], labels: ['liver lesion', 'renal cyst', 'kidney stone', 'liver', 'spleen', 'aorta'] },
+    mr: { modality: ['MR'], labels: ['brain tumor', 'edema', 'infarct', 'ventricles'] },
+    xray: { modality: ['CR', 'DX'], labels: ['lung nodule', 'consolidation', 'pleural effusion', 'heart', 'lungs'] },
+    us: { modality: ['US'], labels: ['cyst', 'solid mass', 'calcification'] },
+    path: { modality: ['SM'], labels: ['tumor nest', 'necrosis', 'lymphoid aggregate'] },
+    endo: { modality: ['ES'], labels: ['polyp', 'ulcer', 'bleeding'] },
+    fundus: { modality: ['OP'], labels: ['hemorrhage', 'exudate', 'cotton wool spot', 'optic disc'] },
+    oct: { modality: ['OPT'], labels: ['subretinal fluid', 'intraretinal cyst', 'drusen', 'retina'] },
+    derm: { modality: ['XC', 'DMS'], labels: ['nevus', 'melanoma', 'vascular lesion'] },
+    micro: { modality: ['GM', 'SM'], labels: ['mitotic cell', 'cell cluster', 'debris'] },
+    pet: { modality: ['PT'], labels: ['hypermetabolic lesion', 'bladder', 'brain'] },
+  };
+
+interface TrainIndex {
+  readonly sets: Readonly<
+    Record<string, { readonly modality: string; readonly labels: Readonly<Record<string, string>> }>
+  >;
+}
+/** The DICOM modality in which a scanner would have sent the pictures of a set. */
+function modalityOf(said: string): string {
+  const kinds: readonly (readonly [RegExp, string])[] = [
+    [/X-ray/, 'DX'],
+    [/^CT/, 'CT'],
+    [/MR/, 'MR'],
+    [/ultrasound/, 'US'],
+    [/fundus/, 'OP'],
+    [/OCT/, 'OPT'],
+    [/dermoscopy/, 'XC'],
+    [/endoscopy/, 'ES'],
+    [/histology/, 'SM'],
+    [/microscopy/, 'GM'],
+  ];
+  return kinds.find(([kind]) => kind.test(said))![1];
+}
+
 const codes = (): Codes => structuredClone(mappingFile('codes.json')) as Codes;
 const presence = mappingFile('presence.json');
 
@@ -34,6 +73,23 @@ describe('mapLabel', () => {
   it('knows every label of the tiny bundle in its modality', () => {
     expect(tiny.length).toBeGreaterThan(35);
     expect(tiny.filter((t) => mapLabel(shippedMappings(), t.label, t.modality).notice)).toEqual([]);
+  });
+
+  it.each(Object.entries(trained))(
+    'knows every label that phantoms of %s are drawn with',
+    (_kind, { modality, labels }) => {
+      const missed = modality.flatMap((m) => labels.filter((l) => mapLabel(shippedMappings(), l, m).notice));
+      expect(missed).toEqual([]);
+    },
+  );
+
+  it.skipIf(missing('shared'))('knows every label of the training pictures in the modality of their set', () => {
+    const { sets } = JSON.parse(readFileSync(sharedPath('data/train/index.json'), 'utf8')) as TrainIndex;
+    const labels = Object.entries(sets).flatMap(([set, s]) =>
+      Object.values(s.labels).map((label) => ({ set, label, modality: modalityOf(s.modality) })),
+    );
+    expect(labels.length).toBeGreaterThan(40);
+    expect(labels.filter((l) => mapLabel(shippedMappings(), l.label, l.modality).notice)).toEqual([]);
   });
 
   it('writes the CID 7150 code for an anatomical structure', () => {
@@ -54,6 +110,10 @@ describe('mapLabel', () => {
     ['hemorrhage', 'OP', 'retinal_hemorrhage'],
     ['hemorrhage', 'ES', 'gi_bleeding'],
     ['left ventricle', 'MR', 'left_ventricle'],
+    ['intracranial haemorrhage', 'CT', 'intracranial_hemorrhage'],
+    ['Lung Tumours', 'CT', 'lung_tumor'],
+    ['Barrett oesophagus', 'ES', 'barrett_esophagus'],
+    ['lung (image left)', 'DX', 'lung'],
   ])('finds %s in %s as %s', (label, modality, id) => {
     expect(mapLabel(shippedMappings(), label, modality).concept.id).toBe(id);
   });

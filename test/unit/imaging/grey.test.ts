@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { dataset, type DatasetInput } from '../../../src/dicom/index.ts';
 import type { DecodedFrame } from '../../../src/imaging/index.ts';
 import { frameGroups } from '../../../src/imaging/frame-groups.ts';
-import { renderGrey, type Window } from '../../../src/imaging/grey.ts';
+import { renderGrey, type GreyWindow } from '../../../src/imaging/grey.ts';
 
 function render(
   values: readonly number[],
   more: DatasetInput = {},
   frame: Partial<DecodedFrame> = {},
-  window?: Window,
+  window?: GreyWindow,
 ): { grey: number[]; window: string } {
   const ds = dataset(more);
   const decoded: DecodedFrame = {

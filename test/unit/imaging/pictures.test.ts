@@ -25,7 +25,10 @@ async function pictures(sources: readonly SourceInstance[], options: PictureOpti
   expect(passedOver).toEqual([]);
   const all: Picture[] = [];
   for (const stack of stacks)
-    for await (const picture of loadPictures(stack, byInstance(sources), decoder, undefined, options))
+    for await (const picture of loadPictures(stack, byInstance(sources), decoder, undefined, {
+      window: 'image',
+      ...options,
+    }))
       all.push(picture);
   return all;
 }

@@ -4,7 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PlumblineError } from '../../../src/base/index.ts';
 import { dataset } from '../../../src/dicom/index.ts';
-import { decideRoutes, matchesPattern, parseRoutes, type RoutedSeries } from '../../../src/work/index.ts';
+import {
+  decideRoutes,
+  readingPolicy,
+  matchesPattern,
+  parseRoutes,
+  type RoutedSeries,
+} from '../../../src/work/index.ts';
 import { root } from '../../peers/index.ts';
 
 const chest: RoutedSeries = {
@@ -18,6 +24,7 @@ const chest: RoutedSeries = {
     ProcedureCodeSequence: [dataset({ CodeValue: '71250', CodingSchemeDesignator: 'C4', CodeMeaning: 'CT chest' })],
   }),
 };
+const slicesByDefault = { every: 1, max: 64, propagate: false };
 const sr: RoutedSeries = { seriesUid: '1.2.9', sender: 'ct1@10.0.0.5', attributes: dataset({ Modality: 'SR' }) };
 
 function routes(...rules: object[]): ReturnType<typeof parseRoutes> {
@@ -55,6 +62,8 @@ describe('the routes file', () => {
       'OP',
       'OPT',
       'NM',
+      'GM',
+      'DMS',
       'OT',
     ]) {
       const one = { seriesUid: '1.2', sender: '', attributes: dataset({ Modality: modality }) };
@@ -83,7 +92,7 @@ describe('the routes file', () => {
     expect(decision?.policy).toEqual({
       late: 'new',
       burnedIn: 'hold',
-      slices: { every: 1, max: 64 },
+      slices: { every: 1, max: 64, propagate: false },
       minMaskPixels: 4,
     });
   });
@@ -106,6 +115,30 @@ describe('deciding', () => {
   it('demands all conditions of a rule', () => {
     expect(decideRoutes(routes(rule('a', { modality: ['CT'], bodyPart: ['HEAD'] })), [chest]).decisions).toEqual([]);
   });
+
+  it('reads each series as its own rule says where rules make one decision together', () => {
+    const window = { policy: { window: 'ct-lung' } };
+    const few = { policy: { frames: { stride: 3 } } };
+    const loop: RoutedSeries = { seriesUid: '1.2.5', sender: '', attributes: dataset({ Modality: 'US' }) };
+    const two = routes(rule('ct', { modality: ['CT'] }, window), rule('us', { modality: ['US'] }, few));
+    const { decisions } = decideRoutes(two, [chest, loop]);
+    expect(decisions.map((d) => d.rule)).toEqual(['ct+us']);
+    const [together] = decisions;
+    expect(readingPolicy(together!, chest.seriesUid)).toEqual({ slices: slicesByDefault, window: 'ct-lung' });
+    expect(readingPolicy(together!, loop.seriesUid)).toEqual({
+      slices: slicesByDefault,
+      frames: { stride: 3, max: 64, propagate: false },
+    });
+    // Where all rules read alike nothing stands twice.
+    const alike = routes(rule('ct', { modality: ['CT'] }), rule('us', { modality: ['US'] }));
+    expect(decideRoutes(alike, [chest, loop]).decisions[0]).not.toHaveProperty('reading');
+  });
+
+  it.each([{ window: 'ct-lungs' }, { window: { centre: 1 } }, { frames: { every: 2 } }, { frames: { stride: 0 } }])(
+    'refuses the policy %j',
+    (policy) =>
+      expect(refusal(JSON.stringify({ version: 1, rules: [rule('a', {}, { policy })] })).code).toBe('routes-invalid'),
+  );
 
   it('gives a series to the first rule that holds, and says of the later ones that they held too', () => {
     const { decisions, explanations } = decideRoutes(
