@@ -114,9 +114,7 @@ UNIBIOMED = Dialogue(
 
 # The demonstration model's: every positive sentence has a phrase and a mask of its own.
 REFERENCE = Dialogue(
-    template='<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{image}\n{prompt}<|im_end|>\n'
-    '<|im_start|>assistant\n',
-    system='You read medical images.',
+    template='<|im_start|>user\n{image}\n{prompt}<|im_end|>\n<|im_start|>assistant\n',
     stop_names=('im_end', 'eos'),
     special_tokens={
         'eos': '<|endoftext|>',
@@ -137,11 +135,12 @@ REFERENCE = Dialogue(
         'vqa': {
             'prompts': [
                 'Is there {a finding}?',
-                'How many findings are there?',
+                'How many kinds of finding are there?',
                 'On which side is the {finding}?',
+                'What is shown in the image?',
             ],
             'slots': ['finding'],
-            'grounded': False,
+            'grounded': True,
         },
     },
     region_prompt={'kind': 'drawn_box', 'branch': 'vision', 'color': [0, 255, 0], 'width_px': 2},

@@ -21,6 +21,10 @@ Features = tuple[Tensor, Tensor, Tensor]
 """image_embeddings [b,C,s,s] · high_res_feats_0 [b,C/8,4s,4s] · high_res_feats_1 [b,C/4,2s,2s]"""
 
 
+SIXTEENTH = 3
+"""Which map of the trunk has a sixteenth of the side: 1/2, 1/4, 1/8, 1/16, 1/32."""
+
+
 class GroundedModel(nn.Module):
     """Picture and words in; words, and a mask for each `[SEG]`, out.
 
@@ -30,12 +34,9 @@ class GroundedModel(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        vision, language = vision_config(config), language_config(config)
-        self.vision_tower = InternVLVisionModel(vision)
-        self.projector = InternVLMultiModalProjector(
-            InternVLConfig(vision_config=vision, text_config=language, downsample_ratio=1 / config.vision.shuffle)
-        )
-        self.language_model = Qwen2ForCausalLM(language)
+        self.vision_tower = InternVLVisionModel(vision_config(config))
+        self.projector = InternVLMultiModalProjector(projector_config(config))
+        self.language_model = Qwen2ForCausalLM(language_config(config))
         hidden = config.mask.projection_hidden or config.language.hidden
         self.text_hidden_fcs = nn.Sequential(
             nn.Linear(config.language.hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.mask.hidden)
@@ -47,14 +48,17 @@ class GroundedModel(nn.Module):
             self.no_memory_embedding = nn.Parameter(torch.zeros(1, 1, config.mask.hidden))
         if config.vision.stem == 'trunk':
             self.vision_tower.embeddings.patch_embeddings = TrunkPatches(
-                config.image_encoder.widths[-1], config.vision.hidden
+                config.image_encoder.widths[SIXTEENTH], config.vision.hidden
             )
 
     def visual_tokens(self, pixel_values: Tensor) -> Tensor:
         """Tiles [tiles,3,side,side], normalised, to token embeddings [tiles,T,D] at the decoder's width."""
-        seen = pixel_values
         if self.config.vision.stem == 'trunk':
-            seen = self.image_encoder.encode(pixel_values)[-1]
+            return self.tokens_of(self.image_encoder.encode(pixel_values)[SIXTEENTH])
+        return self.tokens_of(pixel_values)
+
+    def tokens_of(self, seen: Tensor) -> Tensor:
+        """What the tower's stem takes, pixels or the trunk's map, to token embeddings [tiles,T,D]."""
         patches = self.vision_tower(seen).last_hidden_state[:, 1:]  # the class token is no visual token
         return self.projector(pixel_shuffle(patches, self.config.vision.shuffle))
 
@@ -154,6 +158,14 @@ def vision_config(config: Config) -> InternVLVisionConfig:
         # The library's name for "no norm after the last layer".
         use_mean_pooling=not v.final_norm,
         attn_implementation='sdpa',
+    )
+
+
+def projector_config(config: Config) -> InternVLConfig:
+    return InternVLConfig(
+        vision_config=vision_config(config),
+        text_config=language_config(config),
+        downsample_ratio=1 / config.vision.shuffle,
     )
 
 
