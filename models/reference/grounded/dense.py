@@ -85,10 +85,12 @@ class Average:
                 self.state[k].copy_(v)
 
 
-def train(trunk: Trunk, pictures: Path | None, out: Path, minutes: float, share: float, seed: int, size: int, peak: float, workers: int, steps: int | None = None, cells: bool = True) -> None:
+def train(trunk: Trunk, pictures: Path | None, out: Path, minutes: float, share: float, seed: int, size: int, peak: float, workers: int, steps: int | None = None, cells: bool = True, start: Path | None = None) -> None:
     torch.manual_seed(seed)
     trunk.to(memory_format=torch.channels_last)
     model = nn.ModuleDict({"trunk": trunk, "heads": DenseHeads(trunk)})
+    if start:
+        model.load_state_dict(torch.load(start, weights_only=True)["state"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=0.02, betas=(0.9, 0.98))
     average = Average(model)
     begun, step, total, losses = time.time(), 0, 1e9, []
@@ -123,6 +125,7 @@ def train(trunk: Trunk, pictures: Path | None, out: Path, minutes: float, share:
 def main() -> None:
     p = argparse.ArgumentParser(prog="python -m grounded.dense", description="Train the trunk on every label at once.")
     p.add_argument("--pictures", type=Path)
+    p.add_argument("--start", type=Path, help="weights of an earlier run to go on from")
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--minutes", type=float, default=30)
     p.add_argument("--share", type=float, default=0.5, help="share of real pictures")
@@ -133,7 +136,7 @@ def main() -> None:
     p.add_argument("--workers", type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    train(Trunk(CONFIGS['reference']), a.pictures, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers)
+    train(Trunk(CONFIGS['reference']), a.pictures, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers, start=a.start)
 
 
 if __name__ == "__main__":
