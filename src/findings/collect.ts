@@ -48,6 +48,8 @@ export interface CollectInput {
   readonly pictures: readonly PicturePlace[];
   readonly answers: readonly Answer[];
   readonly mappings: Mappings;
+  /** A mask with a lower score proves nothing. Default 0. */
+  readonly minMaskScore?: number;
 }
 
 /**
@@ -85,9 +87,10 @@ function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input:
     const known = seg === undefined ? undefined : units.get(seg);
     if (known) return known;
     const mask = seg === undefined || problem ? undefined : answer.masks[seg];
-    const bits = mask ? placeMask(mask, picture, stack.grid.rows, stack.grid.columns) : new Uint8Array();
+    const unsure = (mask?.score ?? 1) < (input.minMaskScore ?? 0);
+    const bits = mask && !unsure ? placeMask(mask, picture, stack.grid.rows, stack.grid.columns) : new Uint8Array();
     const pixels = countBits(bits);
-    const why = problem ?? (mask ? 'mask-empty' : 'mask-missing');
+    const why = problem ?? (unsure ? 'mask-unsure' : mask ? 'mask-empty' : 'mask-missing');
     const unit: Unit = {
       stack,
       plane: answer.plane,

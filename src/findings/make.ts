@@ -41,6 +41,8 @@ export interface DraftInput extends SideSources {
   readonly notices: readonly Notice[];
   /** Findings with fewer set pixels are ungrounded. Default 4. */
   readonly minMaskPixels?: number;
+  /** Masks that the model scores lower prove nothing, 0 to 1. Default 0. */
+  readonly minMaskScore?: number;
 }
 
 /**

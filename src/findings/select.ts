@@ -141,6 +141,7 @@ function keyPlaneOf(planes: readonly MaskPlane[], areas: readonly number[]): num
 const reasons: Readonly<Record<string, string>> = {
   'mask-empty': 'The model gave an empty mask',
   'mask-missing': 'The model gave no mask',
+  'mask-unsure': 'The model scores the mask lower than the gate asks for',
   'seg-missing': 'The model tied no mask to these words',
   'phrase-missing': 'The model gave a mask without words for it',
   'phrase-unclosed': 'The answer ends before the mask of these words',

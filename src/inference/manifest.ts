@@ -203,6 +203,8 @@ export const manifestSchema = {
         /** [width, height] of a step between, where the reference takes two. */
         upsample_via: { type: 'array', items: count, minItems: 2, maxItems: 2 },
         score: text,
+        /** Masks with a lower score (`iou_scores`) prove nothing: the bundle's own figure, from held-out pictures. */
+        min_score: { type: 'number', minimum: 0, maximum: 1 },
       },
     },
     limits: {

@@ -110,6 +110,7 @@ export function draftStudy(
     coverage: { notRead: [...answered.reading.passedOver, ...answered.refused] },
     notices: answered.notices,
     minMaskPixels: route.policy.minMaskPixels,
+    minMaskScore: route.policy.minMaskScore ?? bundle.manifest.masks.min_score ?? 0,
   });
 }
 

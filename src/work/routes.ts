@@ -141,6 +141,13 @@ export const routesSchema = {
                     default: 4,
                     description: 'A smaller mask counts as empty: its sentence is ungrounded.',
                   },
+                  minMaskScore: {
+                    type: 'number',
+                    minimum: 0,
+                    maximum: 1,
+                    description:
+                      'A mask that the model itself scores lower proves nothing: its sentence is ungrounded. Without it what the bundle says (`masks.min_score`), else every score is good enough.',
+                  },
                   window: {
                     ...windowSchema,
                     description:
@@ -180,6 +187,7 @@ export interface RoutePolicy {
   readonly slices: { readonly every: number; readonly max: number; readonly propagate?: boolean };
   readonly frames?: { readonly stride: number; readonly max: number; readonly propagate?: boolean };
   readonly minMaskPixels: number;
+  readonly minMaskScore?: number;
   readonly window?: Window | WindowRule;
 }
 

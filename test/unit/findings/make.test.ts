@@ -213,6 +213,15 @@ describe('a claim without a mask', () => {
     expect(reasonOf(cyst, [box(0, 5, 0, 5)], { minMaskPixels: 26 }).sentences[0]!.kind).toBe('ungrounded');
   });
 
+  it('obeys the lowest score of its own that the model may give a mask', () => {
+    const scored = { ...box(0, 5, 0, 5), score: 0.39 };
+    expect(reasonOf(cyst, [scored], { minMaskScore: 0.39 }).sentences[0]!.kind).toBe('linked');
+    const gated = reasonOf(cyst, [scored], { minMaskScore: 0.4 });
+    expect(gated.sentences[0]!.kind).toBe('ungrounded');
+    expect(gated.findings[0]!.reason!.code).toBe('mask-unsure');
+    expect(gated.masks).toEqual([]);
+  });
+
   it('warns on a sentence that is only half shown', () => {
     const draft = reasonOf('A <p>renal cyst</p> [SEG] and a <p>kidney stone</p>.', [box(0, 5, 0, 5)]);
     expect(draft.sentences[0]).toMatchObject({ kind: 'linked', warnings: [{ code: 'phrase-ungrounded' }] });
