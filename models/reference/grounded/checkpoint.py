@@ -84,7 +84,8 @@ def save(model: GroundedModel, folder: Path, published: bool = False, half_visio
 
 def _state(model: GroundedModel) -> dict[str, Tensor]:
     """What a file must hold: every parameter and persistent buffer, a tied head once."""
-    state = dict(model.state_dict(keep_vars=True))
+    # How many batches a norm has seen matters to training alone.
+    state = {k: v for k, v in model.state_dict(keep_vars=True).items() if not k.endswith('.num_batches_tracked')}
     if model.config.language.tied_head:
         del state['language_model.lm_head.weight']
     return state

@@ -34,17 +34,17 @@ class RealPictures:
     """The pictures of an `index.json` (form: see README), read once and kept."""
 
     def __init__(self, folder: Path, split: str) -> None:
-        index = json.loads((folder / "index.json").read_text())
+        index = json.loads((folder / 'index.json').read_text())
         self.items: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
-        for item in index["items"]:
-            if item["split"] != split or item["set"] not in KINDS:
+        for item in index['items']:
+            if item['split'] != split or item['set'] not in KINDS:
                 continue
-            kind = KINDS[item["set"]]
-            names = index["sets"][item["set"]]["labels"]
-            picture = Image.open(folder / item["image"]).convert("RGB")
-            values = np.asarray(Image.open(folder / item["mask"]))
+            kind = KINDS[item['set']]
+            names = index['sets'][item['set']]['labels']
+            picture = Image.open(folder / item['image']).convert('RGB')
+            values = np.asarray(Image.open(folder / item['mask']))
             masks = np.stack([values == number(names, name) for name in kind.names])
-            self.items.setdefault(item["set"], []).append((item["id"], shrunk(picture), shrunk_masks(masks)))
+            self.items.setdefault(item['set'], []).append((item['id'], shrunk(picture), shrunk_masks(masks)))
 
     def draw(self, rng: np.random.Generator) -> Sample:
         # Between "each set alike" and "each picture alike": small sets are seen often, not learnt by heart.
@@ -66,7 +66,9 @@ def shrunk(picture: Image.Image) -> np.ndarray:
 
 def shrunk_masks(masks: np.ndarray) -> np.ndarray:
     """Cover of each pixel, 0..255."""
-    return np.stack([cv2.resize(m.astype(np.float32), (KEPT, KEPT), interpolation=cv2.INTER_AREA) * 255 for m in masks]).astype(np.uint8)
+    return np.stack(
+        [cv2.resize(m.astype(np.float32), (KEPT, KEPT), interpolation=cv2.INTER_AREA) * 255 for m in masks]
+    ).astype(np.uint8)
 
 
 def augmented(kind: Kind, picture: np.ndarray, masks: np.ndarray, rng: np.random.Generator) -> Sample:
@@ -76,7 +78,9 @@ def augmented(kind: Kind, picture: np.ndarray, masks: np.ndarray, rng: np.random
     flip = -1.0 if kind.mirror and rng.random() < 0.5 else 1.0
     a = np.deg2rad(turn)
     zoom = SIDE / KEPT * scale
-    linear = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag([zoom * aspect * flip, zoom / aspect])
+    linear = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ np.diag(
+        [zoom * aspect * flip, zoom / aspect]
+    )
     shift = SIDE / 2 + rng.normal(0, 0.05 * SIDE, 2) - linear @ np.array([KEPT / 2, KEPT / 2])
     m = np.hstack([linear, shift[:, None]])
     border = cv2.BORDER_REFLECT_101 if rng.random() < 0.3 else cv2.BORDER_CONSTANT
@@ -116,7 +120,7 @@ def phantom(modality: str, rng: np.random.Generator) -> Sample:
 class Mixture:
     """An endless stream of samples: `share` of them real."""
 
-    def __init__(self, folder: Path | None, share: float, seed: int, split: str = "train") -> None:
+    def __init__(self, folder: Path | None, share: float, seed: int, split: str = 'train') -> None:
         self.real = RealPictures(folder, split) if folder else None
         self.share = share if folder else 0.0
         self.rng = np.random.default_rng(seed)
@@ -131,11 +135,11 @@ class Mixture:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(prog="python -m grounded.data", description="Draw samples as training sees them.")
-    p.add_argument("--pictures", type=Path, help="folder with index.json of real pictures")
-    p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--count", type=int, default=40)
-    p.add_argument("--seed", type=int, default=1)
+    p = argparse.ArgumentParser(prog='python -m grounded.data', description='Draw samples as training sees them.')
+    p.add_argument('--pictures', type=Path, help='folder with index.json of real pictures')
+    p.add_argument('--out', type=Path, required=True)
+    p.add_argument('--count', type=int, default=40)
+    p.add_argument('--seed', type=int, default=1)
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     stream = iter(Mixture(a.pictures, 0.5, a.seed))
@@ -146,8 +150,8 @@ def main() -> None:
             edge |= cv2.morphologyEx((mask > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
         shown = s.picture.copy()
         shown[edge] = (0, 255, 0)
-        Image.fromarray(np.hstack([s.picture, shown])).save(a.out / f"{i:03d}-{s.kind.key}.png")
+        Image.fromarray(np.hstack([s.picture, shown])).save(a.out / f'{i:03d}-{s.kind.key}.png')
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main()

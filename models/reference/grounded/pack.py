@@ -1,6 +1,6 @@
 """From the weights of training to a folder that `grounded.export --weights` takes, with the pictures of its goldens.
 
-    python -m grounded.pack --weights train.pt --figures figures.json --out DIR --pictures GOLDEN_DIR
+python -m grounded.pack --weights train.pt --figures figures.json --out DIR --pictures GOLDEN_DIR
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def first(modality: str, seed: int, wanted: Any) -> Any:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(prog='python -m grounded.pack', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        prog='python -m grounded.pack', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument('--weights', type=Path, required=True, help='of python -m grounded.train')
     p.add_argument('--figures', type=Path, help='of python -m grounded.evaluate')
     p.add_argument('--index', type=Path, required=True, help='index.json of the real pictures, for their licences')

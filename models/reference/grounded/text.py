@@ -13,22 +13,22 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from grounded.data import Sample
 from grounded.labels import KINDS, LATERALITY, NAMES, Kind
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<p>", "</p>", "[SEG]")
-TEMPLATE = "<|im_start|>user\n{image}\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
+SPECIAL = ('<|endoftext|>', '<|im_start|>', '<|im_end|>', '<img>', '</img>', '<IMG_CONTEXT>', '<p>', '</p>', '[SEG]')
+TEMPLATE = '<|im_start|>user\n{image}\n{prompt}<|im_end|>\n<|im_start|>assistant\n'
 TASKS = {
-    "report": "Describe the findings and segment them.",
-    "segment": "Please segment the {target}.",
-    "recognise": "Which findings are present?",
-    "region": "What is in the box?",
+    'report': 'Describe the findings and segment them.',
+    'segment': 'Please segment the {target}.',
+    'recognise': 'Which findings are present?',
+    'region': 'What is in the box?',
 }
 QUESTIONS = (
-    "Is there {a finding}?",
-    "How many kinds of finding are there?",
-    "On which side is the {finding}?",
-    "What is shown in the image?",
+    'Is there {a finding}?',
+    'How many kinds of finding are there?',
+    'On which side is the {finding}?',
+    'What is shown in the image?',
 )
-PLURAL = {"drusen", "ventricles", "lungs"}
-COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+PLURAL = {'drusen', 'ventricles', 'lungs'}
+COUNTS = ('no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight')
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Asked:
 
 
 def a(name: str) -> str:
-    return name if name in PLURAL else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    return name if name in PLURAL else f'{"an" if name[0].lower() in "aeiou" else "a"} {name}'
 
 
 def mark(name: str) -> str:
-    return f"<p>{name}</p> [SEG]"
+    return f'<p>{name}</p> [SEG]'
 
 
 def a_mark(name: str) -> str:
@@ -55,7 +55,7 @@ def a_mark(name: str) -> str:
 
 
 def is_are(name: str) -> str:
-    return "are" if name in PLURAL else "is"
+    return 'are' if name in PLURAL else 'is'
 
 
 def present(s: Sample) -> dict[str, bool]:
@@ -72,87 +72,89 @@ def place(s: Sample, name: str) -> str:
 
 def place_of(x: float, y: float, kind: Kind) -> str:
     across = side_of(x, kind)
-    down = "" if abs(y) < 0.06 else ("upper" if y < 0 else "lower")
-    words = " ".join(w for w in (across, down) if w)
-    return f"{words} part" if words else "middle"
+    down = '' if abs(y) < 0.06 else ('upper' if y < 0 else 'lower')
+    words = ' '.join(w for w in (across, down) if w)
+    return f'{words} part' if words else 'middle'
 
 
 def side_of(x: float, kind: Kind) -> str:
     if abs(x) < 0.06:
-        return ""
+        return ''
     picture_left = x < 0
-    patient = LATERALITY[kind.modality] == "patient"
-    return "left" if picture_left != patient else "right"
+    patient = LATERALITY[kind.modality] == 'patient'
+    return 'left' if picture_left != patient else 'right'
 
 
 def sentence(s: Sample, name: str) -> str:
-    where = f" in the {place(s, name)}" if s.kind.sided else ""
-    return f"There {is_are(name)} {a_mark(name)}{where}."
+    where = f' in the {place(s, name)}' if s.kind.sided else ''
+    return f'There {is_are(name)} {a_mark(name)}{where}.'
 
 
 def none(name: str) -> str:
-    return f"No {name} {is_are(name)} seen."
+    return f'No {name} {is_are(name)} seen.'
 
 
 def report(s: Sample) -> Asked:
     there = present(s)
-    parts = [f"{s.kind.view}."]
+    parts = [f'{s.kind.view}.']
     labels: list[str] = []
     for name in s.kind.findings:
         parts.append(sentence(s, name) if there[name] else none(name))
         labels += [name] if there[name] else []
     if not s.kind.findings:
         for name in (n for n in s.kind.structures if there[n]):
-            parts.append(f"The {mark(name)} {is_are(name)} shown.")
+            parts.append(f'The {mark(name)} {is_are(name)} shown.')
             labels.append(name)
-    return Asked("report", TASKS["report"], " ".join(parts), tuple(labels))
+    return Asked('report', TASKS['report'], ' '.join(parts), tuple(labels))
 
 
 def joined(names: list[str]) -> str:
     said = [a_mark(n) for n in names]
-    return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " and " + said[-1]
+    return said[0] if len(said) == 1 else ', '.join(said[:-1]) + ' and ' + said[-1]
 
 
 def recognise(s: Sample) -> Asked:
     found = [n for n in s.kind.findings if present(s)[n]]
-    answer = f"{s.kind.view} with {joined(found)}." if found else f"{s.kind.view} with no finding."
-    return Asked("recognise", TASKS["recognise"], answer, tuple(found))
+    answer = f'{s.kind.view} with {joined(found)}.' if found else f'{s.kind.view} with no finding.'
+    return Asked('recognise', TASKS['recognise'], answer, tuple(found))
 
 
 def segment(s: Sample, name: str) -> Asked:
-    prompt = TASKS["segment"].format(target=name)
+    prompt = TASKS['segment'].format(target=name)
     if name in s.kind.names and present(s)[name]:
-        return Asked("segment", prompt, f"Here {is_are(name)} the {mark(name)}.", (name,))
-    return Asked("segment", prompt, none(name), ())
+        return Asked('segment', prompt, f'Here {is_are(name)} the {mark(name)}.', (name,))
+    return Asked('segment', prompt, none(name), ())
 
 
 def is_there(s: Sample, name: str) -> Asked:
-    prompt = QUESTIONS[0].replace("{a finding}", a(name)).replace("Is there", "Are there" if name in PLURAL else "Is there")
+    prompt = (
+        QUESTIONS[0].replace('{a finding}', a(name)).replace('Is there', 'Are there' if name in PLURAL else 'Is there')
+    )
     if name in s.kind.names and present(s)[name]:
-        return Asked("vqa", prompt, f"Yes, there {is_are(name)} {a_mark(name)}.", (name,))
-    return Asked("vqa", prompt, f"No, there {is_are(name)} no {name}.", ())
+        return Asked('vqa', prompt, f'Yes, there {is_are(name)} {a_mark(name)}.', (name,))
+    return Asked('vqa', prompt, f'No, there {is_are(name)} no {name}.', ())
 
 
 def how_many(s: Sample) -> Asked:
     found = [n for n in s.kind.findings if present(s)[n]]
     if not found:
-        return Asked("vqa", QUESTIONS[1], "There is no finding.", ())
-    verb = "is" if len(found) == 1 else "are"
-    return Asked("vqa", QUESTIONS[1], f"There {verb} {COUNTS[len(found)]}: {joined(found)}.", tuple(found))
+        return Asked('vqa', QUESTIONS[1], 'There is no finding.', ())
+    verb = 'is' if len(found) == 1 else 'are'
+    return Asked('vqa', QUESTIONS[1], f'There {verb} {COUNTS[len(found)]}: {joined(found)}.', tuple(found))
 
 
 def which_side(s: Sample, name: str) -> Asked:
-    prompt = QUESTIONS[2].format(finding=name).replace("is the", f"{is_are(name)} the")
+    prompt = QUESTIONS[2].format(finding=name).replace('is the', f'{is_are(name)} the')
     if not present(s)[name]:
-        return Asked("vqa", prompt, none(name), ())
+        return Asked('vqa', prompt, none(name), ())
     xs = np.nonzero(s.masks[s.kind.names.index(name)] > 0.5)[1]
     side = side_of((xs.mean() + 0.5) / s.picture.shape[1] - 0.5, s.kind)
-    where = f"on the {side}" if side else "in the middle"
-    return Asked("vqa", prompt, f"The {mark(name)} {is_are(name)} {where}.", (name,))
+    where = f'on the {side}' if side else 'in the middle'
+    return Asked('vqa', prompt, f'The {mark(name)} {is_are(name)} {where}.', (name,))
 
 
 def what_is_shown(s: Sample) -> Asked:
-    return Asked("vqa", QUESTIONS[3], f"{s.kind.view}.", ())
+    return Asked('vqa', QUESTIONS[3], f'{s.kind.view}.', ())
 
 
 def region(s: Sample, rng: np.random.Generator) -> Asked | None:
@@ -163,18 +165,27 @@ def region(s: Sample, rng: np.random.Generator) -> Asked | None:
         name = found[rng.integers(len(found))]
         ys, xs = np.nonzero(s.masks[s.kind.names.index(name)] > 0.5)
         room = int(rng.integers(2, 8))
-        box = (max(0, xs.min() - room), max(0, ys.min() - room), min(side, xs.max() + 1 + room), min(side, ys.max() + 1 + room))
+        box = (
+            max(0, xs.min() - room),
+            max(0, ys.min() - room),
+            min(side, xs.max() + 1 + room),
+            min(side, ys.max() + 1 + room),
+        )
         # Another finding within the same box would make two answers true.
-        others = [n for n in found if n != name and s.masks[s.kind.names.index(n)][box[1] : box[3], box[0] : box[2]].sum() > 20]
+        others = [
+            n
+            for n in found
+            if n != name and s.masks[s.kind.names.index(n)][box[1] : box[3], box[0] : box[2]].sum() > 20
+        ]
         if others:
             return None
-        return Asked("region", TASKS["region"], f"The box holds {a_mark(name)}.", (name,), tuple(int(v) for v in box))
+        return Asked('region', TASKS['region'], f'The box holds {a_mark(name)}.', (name,), tuple(int(v) for v in box))
     w, h = (int(v) for v in rng.integers(side // 8, side // 3, 2))
     x, y = int(rng.integers(0, side - w)), int(rng.integers(0, side - h))
     touched = [n for n in found if s.masks[s.kind.names.index(n)][y : y + h, x : x + w].sum() > 4]
     if touched:
         return None
-    return Asked("region", TASKS["region"], "The box holds no finding.", (), (x, y, x + w, y + h))
+    return Asked('region', TASKS['region'], 'The box holds no finding.', (), (x, y, x + w, y + h))
 
 
 def ask(s: Sample, rng: np.random.Generator) -> Asked:
@@ -222,19 +233,45 @@ def everywhere(modality: str) -> set[str]:
 def corpus() -> list[str]:
     """Every sentence form with every name once: what the tokenizer is trained on."""
     lines: list[str] = []
-    parts = [f"{v} {h} part".replace("  ", " ") for v in ("left", "right", "") for h in ("upper", "lower", "")] + ["middle"]
+    parts = [f'{v} {h} part'.replace('  ', ' ') for v in ('left', 'right', '') for h in ('upper', 'lower', '')] + [
+        'middle'
+    ]
     for name in NAMES:
-        lines += [f"There {is_are(name)} {a(name)} in the {p}." for p in parts]
-        lines += [name, name, none(name), f"Here {is_are(name)} the {name}.", f"The {name} {is_are(name)} shown.", f"Yes, there {is_are(name)} {a(name)}.", f"No, there {is_are(name)} no {name}."]
-        lines += [TASKS["segment"].format(target=name), f"Is there {a(name)}?", f"On which side is the {name}?", f"The box holds {a(name)}.", f"The {name} {is_are(name)} on the left.", f"The {name} {is_are(name)} on the right.", f"The {name} {is_are(name)} in the middle."]
+        lines += [f'There {is_are(name)} {a(name)} in the {p}.' for p in parts]
+        lines += [
+            name,
+            name,
+            none(name),
+            f'Here {is_are(name)} the {name}.',
+            f'The {name} {is_are(name)} shown.',
+            f'Yes, there {is_are(name)} {a(name)}.',
+            f'No, there {is_are(name)} no {name}.',
+        ]
+        lines += [
+            TASKS['segment'].format(target=name),
+            f'Is there {a(name)}?',
+            f'On which side is the {name}?',
+            f'The box holds {a(name)}.',
+            f'The {name} {is_are(name)} on the left.',
+            f'The {name} {is_are(name)} on the right.',
+            f'The {name} {is_are(name)} in the middle.',
+        ]
     for kind in KINDS.values():
-        lines += [f"{kind.view}.", f"{kind.view} with no finding.", f"{kind.view} with a {kind.names[0]} and"]
-    lines += [*TASKS.values(), *QUESTIONS, "The box holds no finding.", "There is no finding.", TEMPLATE.format(image="", prompt="")]
-    lines += [f"There are {c}:" for c in COUNTS]
+        lines += [f'{kind.view}.', f'{kind.view} with no finding.', f'{kind.view} with a {kind.names[0]} and']
+    lines += [
+        *TASKS.values(),
+        *QUESTIONS,
+        'The box holds no finding.',
+        'There is no finding.',
+        TEMPLATE.format(image='', prompt=''),
+    ]
+    lines += [f'There are {c}:' for c in COUNTS]
     return lines
 
 
-SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def tokenizer() -> Tokenizer:
@@ -242,7 +279,10 @@ def tokenizer() -> Tokenizer:
     t = Tokenizer(models.BPE())
     t.normalizer = normalizers.NFC()
     t.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(SPLIT), 'isolated'),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     t.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -60,7 +60,9 @@ def drawn_box(picture: np.ndarray, box: tuple[int, int, int, int], width: int = 
 
 def encoded(t: Tokenizer, config: Config, asked: Asked) -> tuple[list[int], list[int]]:
     prompt = config.dialogue.chat(asked.prompt, config.vision.tokens_per_tile)
-    return t.encode(prompt, add_special_tokens=False).ids, t.encode(asked.answer + "<|im_end|>", add_special_tokens=False).ids
+    return t.encode(prompt, add_special_tokens=False).ids, t.encode(
+        asked.answer + '<|im_end|>', add_special_tokens=False
+    ).ids
 
 
 class Teacher:
@@ -69,7 +71,7 @@ class Teacher:
     def __init__(self, config: Config, seed: int, questions: int = 2) -> None:
         self.config, self.tokenizer, self.questions = config, tokenizer(), questions
         self.rng = np.random.default_rng(seed)
-        self.seg = self.tokenizer.token_to_id("[SEG]")
+        self.seg = self.tokenizer.token_to_id('[SEG]')
 
     def __call__(self, samples: list[Sample]) -> Lesson:
         batch = gather(samples)
@@ -104,7 +106,11 @@ class Teacher:
             ids[q, : n + m] = torch.tensor(prompt + answer)
             targets[q, n - 1 : n + m - 1] = torch.tensor(answer)
         side = batch.pictures.shape[-1]
-        extra = torch.from_numpy(np.stack(boxed)).permute(0, 3, 1, 2) if boxed else torch.zeros(0, 3, side, side, dtype=torch.uint8)
+        extra = (
+            torch.from_numpy(np.stack(boxed)).permute(0, 3, 1, 2)
+            if boxed
+            else torch.zeros(0, 3, side, side, dtype=torch.uint8)
+        )
         return Lesson(
             batch, extra.contiguous(), ids, targets, torch.tensor(row),
             torch.tensor(segs, dtype=torch.int64).reshape(-1, 2), torch.tensor(owner, dtype=torch.int64),
@@ -122,7 +128,7 @@ def hidden_states(model: GroundedModel, lesson: Lesson, visual: Tensor, context:
 
 def losses(model: GroundedModel, heads: DenseHeads, lesson: Lesson, context: int) -> dict[str, Tensor]:
     batch = lesson.batch
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast('cpu', torch.bfloat16):
         maps = model.image_encoder.encode(normalised(batch.pictures))
         levels = model.image_encoder.pyramid(maps)
         seen = maps[SIXTEENTH]
@@ -133,49 +139,60 @@ def losses(model: GroundedModel, heads: DenseHeads, lesson: Lesson, context: int
         answering = lesson.targets >= 0
         logits = model.language_model.lm_head(states[answering])
     out = {
-        "dense": dense_loss(heads, maps, levels, batch),
-        "text": F.cross_entropy(logits.float(), lesson.targets[answering]),
+        'dense': dense_loss(heads, maps, levels, batch),
+        'text': F.cross_entropy(logits.float(), lesson.targets[answering]),
     }
     if lesson.segs.shape[0]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast('cpu', torch.bfloat16):
             features: Features = tuple(f[lesson.owner] for f in model.image_encoder.heads(levels))
             drawn, iou, _ = model.masks(features, states[lesson.segs[:, 0], lesson.segs[:, 1]])
         drawn, target = drawn.float(), lesson.covers.float() / 255
         p = drawn.sigmoid()
-        bce = F.binary_cross_entropy_with_logits(drawn, target, reduction="none").mean((1, 2))
+        bce = F.binary_cross_entropy_with_logits(drawn, target, reduction='none').mean((1, 2))
         dice = 1 - (2 * (p * target).sum((1, 2)) + 1) / (p.sum((1, 2)) + target.sum((1, 2)) + 1)
-        out["mask"] = (4 * bce + dice).mean()
+        out['mask'] = (4 * bce + dice).mean()
         with torch.no_grad():
             hard, there = drawn > 0, target > 0.5
             true = (hard & there).sum((1, 2)) / (hard | there).sum((1, 2)).clamp(min=1)
-        out["iou"] = F.mse_loss(iou.float(), true)
+        out['iou'] = F.mse_loss(iou.float(), true)
     return out
 
 
-WEIGHTS = {"dense": 0.7, "text": 1.0, "mask": 1.0, "iou": 0.5}
+WEIGHTS = {'dense': 0.7, 'text': 1.0, 'mask': 1.0, 'iou': 0.5}
 
 
-def train(config: Config, pictures: Path | None, start: Path | None, out: Path, minutes: float, share: float, seed: int, size: int, peak: float, workers: int) -> None:
+def train(
+    config: Config,
+    pictures: Path | None,
+    start: Path | None,
+    out: Path,
+    minutes: float,
+    share: float,
+    seed: int,
+    size: int,
+    peak: float,
+    workers: int,
+) -> None:
     torch.manual_seed(seed)
     teacher = Teacher(config, seed)
     config = config.with_vocabulary(teacher.tokenizer.get_vocab_size())
     model = GroundedModel(config)
     # The fused attention of a CPU is slow backwards.
-    model.language_model.set_attn_implementation("eager")
-    model.vision_tower.set_attn_implementation("eager")
-    model.mask_decoder.config._attn_implementation = "eager"
+    model.language_model.set_attn_implementation('eager')
+    model.vision_tower.set_attn_implementation('eager')
+    model.mask_decoder.config._attn_implementation = 'eager'
     heads = DenseHeads(model.image_encoder)
-    both = nn.ModuleDict({"model": model, "heads": heads})
+    both = nn.ModuleDict({'model': model, 'heads': heads})
     if start:
         load(both, start)
     model.image_encoder.to(memory_format=torch.channels_last)
     # The trunk has learnt already and is taught gently, what is new learns fast.
-    trunk = [p for n, p in both.named_parameters() if "image_encoder" in n or n.startswith("heads")]
-    rest = [p for n, p in both.named_parameters() if not ("image_encoder" in n or n.startswith("heads"))]
-    groups = [{"params": trunk, "scale": 0.5 if start else 1.0}, {"params": rest, "scale": 1.0}]
+    trunk = [p for n, p in both.named_parameters() if 'image_encoder' in n or n.startswith('heads')]
+    rest = [p for n, p in both.named_parameters() if not ('image_encoder' in n or n.startswith('heads'))]
+    groups = [{'params': trunk, 'scale': 0.5 if start else 1.0}, {'params': rest, 'scale': 1.0}]
     optimizer = torch.optim.AdamW(groups, lr=peak, weight_decay=0.02, betas=(0.9, 0.98))
     average = Average(both, 0.997)
-    context = teacher.tokenizer.token_to_id("<IMG_CONTEXT>")
+    context = teacher.tokenizer.token_to_id('<IMG_CONTEXT>')
     begun, step, total, said = time.time(), 0, 1e9, []
     for lesson in batches(pictures, share, seed, size, workers, teacher):
         spent = time.time() - begun
@@ -184,7 +201,7 @@ def train(config: Config, pictures: Path | None, start: Path | None, out: Path, 
         if step >= 20:
             total = step * minutes * 60 / spent
         for g in optimizer.param_groups:
-            g["lr"] = rate(step, total, peak) * g["scale"]
+            g['lr'] = rate(step, total, peak) * g['scale']
         parts = losses(model, heads, lesson, context)
         loss = sum(WEIGHTS[k] * v for k, v in parts.items())
         optimizer.zero_grad(set_to_none=True)
@@ -196,45 +213,45 @@ def train(config: Config, pictures: Path | None, start: Path | None, out: Path, 
         step += 1
         if step % 25 == 0:
             mean = {k: round(float(np.mean([s[k] for s in said[-25:] if k in s])), 4) for k in WEIGHTS}
-            print(json.dumps({"step": step, "s": round(time.time() - begun), **mean}), flush=True)
+            print(json.dumps({'step': step, 's': round(time.time() - begun), **mean}), flush=True)
         if step % 200 == 0:
             save(average, teacher, step, out)
     save(average, teacher, step, out)
 
 
 def save(average: Average, teacher: Teacher, step: int, out: Path) -> None:
-    part = out.with_suffix(".part")
-    torch.save({"state": average.state, "step": step, "tokenizer": teacher.tokenizer.to_str()}, part)
+    part = out.with_suffix('.part')
+    torch.save({'state': average.state, 'step': step, 'tokenizer': teacher.tokenizer.to_str()}, part)
     part.replace(out)
 
 
 def load(both: nn.ModuleDict, start: Path) -> None:
     """From the first stage (trunk and heads) or from an earlier second one."""
-    state = torch.load(start, weights_only=True)["state"]
-    if any(k.startswith("trunk.") for k in state):
-        state = {k.replace("trunk.", "model.image_encoder.", 1): v for k, v in state.items()}
+    state = torch.load(start, weights_only=True)['state']
+    if any(k.startswith('trunk.') for k in state):
+        state = {k.replace('trunk.', 'model.image_encoder.', 1): v for k, v in state.items()}
     missing, unexpected = both.load_state_dict(state, strict=False)
     if unexpected:
-        raise SystemExit(f"{start}: not of this model: {', '.join(unexpected[:5])}")
-    print(json.dumps({"start": str(start), "new": len(missing)}), flush=True)
+        raise SystemExit(f'{start}: not of this model: {", ".join(unexpected[:5])}')
+    print(json.dumps({'start': str(start), 'new': len(missing)}), flush=True)
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(prog="python -m grounded.train", description="Train the reference model.")
-    p.add_argument("--pictures", type=Path, help="folder with index.json of real pictures")
-    p.add_argument("--start", type=Path, help="weights of python -m grounded.dense, or of an earlier run")
-    p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--minutes", type=float, default=75)
-    p.add_argument("--share", type=float, default=0.5, help="share of real pictures")
-    p.add_argument("--seed", type=int, default=2)
-    p.add_argument("--size", type=int, default=16)
-    p.add_argument("--rate", type=float, default=1.5e-3)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--workers", type=int, default=1)
+    p = argparse.ArgumentParser(prog='python -m grounded.train', description='Train the reference model.')
+    p.add_argument('--pictures', type=Path, help='folder with index.json of real pictures')
+    p.add_argument('--start', type=Path, help='weights of python -m grounded.dense, or of an earlier run')
+    p.add_argument('--out', type=Path, required=True)
+    p.add_argument('--minutes', type=float, default=75)
+    p.add_argument('--share', type=float, default=0.5, help='share of real pictures')
+    p.add_argument('--seed', type=int, default=2)
+    p.add_argument('--size', type=int, default=16)
+    p.add_argument('--rate', type=float, default=1.5e-3)
+    p.add_argument('--threads', type=int, default=1)
+    p.add_argument('--workers', type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    train(CONFIGS["reference"], a.pictures, a.start, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers)
+    train(CONFIGS['reference'], a.pictures, a.start, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers)
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main()

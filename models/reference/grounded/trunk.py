@@ -59,7 +59,7 @@ class Trunk(nn.Module):
         x = maps[-1]
         out: list[Tensor] = []
         for i in reversed(range(len(self.up))):
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = F.interpolate(x, scale_factor=2.0, mode='nearest')
             x = self.up[i](torch.cat([maps[i], x], 1))
             out.insert(0, x)
         return out

@@ -31,7 +31,7 @@ def drawing_parameters(model: GroundedModel) -> int:
 
 def wide() -> Config:
     """The trunk, widened to the parameters of trunk and mask decoder together."""
-    c = CONFIGS["reference"]
+    c = CONFIGS['reference']
     return replace(c, image_encoder=replace(c.image_encoder, widths=(28, 56, 112, 168, 184)))
 
 
@@ -40,21 +40,24 @@ def unet() -> Trunk:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(prog="python -m grounded.unet", description="Train the U-Net to measure beside.")
-    p.add_argument("--pictures", type=Path, required=True)
-    p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--steps", type=int, default=1750)
-    p.add_argument("--minutes", type=float, default=60, help="at most")
-    p.add_argument("--seed", type=int, default=3)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--workers", type=int, default=1)
+    p = argparse.ArgumentParser(prog='python -m grounded.unet', description='Train the U-Net to measure beside.')
+    p.add_argument('--pictures', type=Path, required=True)
+    p.add_argument('--out', type=Path, required=True)
+    p.add_argument('--steps', type=int, default=1750)
+    p.add_argument('--minutes', type=float, default=60, help='at most')
+    p.add_argument('--seed', type=int, default=3)
+    p.add_argument('--threads', type=int, default=1)
+    p.add_argument('--workers', type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     net = unet()
-    sizes = {"unet": parameters(net, DenseHeads(net).pixel), "reference": drawing_parameters(GroundedModel(CONFIGS["reference"]))}
+    sizes = {
+        'unet': parameters(net, DenseHeads(net).pixel),
+        'reference': drawing_parameters(GroundedModel(CONFIGS['reference'])),
+    }
     print(json.dumps(sizes), flush=True)
     train(net, a.pictures, a.out, a.minutes, 1.0, a.seed, 16, 2e-3, a.workers, steps=a.steps, cells=False)
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     main()

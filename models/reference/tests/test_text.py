@@ -78,7 +78,9 @@ def test_the_box_of_a_region_question_holds_the_named_finding_and_no_other() -> 
     assert boxes > 20
 
 
-@pytest.mark.parametrize('text', ['There is a <p>liver lesion</p> [SEG] in the left upper part.', 'Größe 3 µm, 漢字 🫁', ''])
+@pytest.mark.parametrize(
+    'text', ['There is a <p>liver lesion</p> [SEG] in the left upper part.', 'Größe 3 µm, 漢字 🫁', '']
+)
 def test_the_tokenizer_gives_every_text_back(text: str) -> None:
     t = tokenizer()
     assert t.decode(t.encode(text, add_special_tokens=False).ids, skip_special_tokens=False) == text
