@@ -109,6 +109,11 @@ export const catalogue = {
     cause: 'The data set is cut or its lengths contradict each other.',
     remedy: 'Send it again from the source; compare its size there.',
   },
+  'inflated-too-large': {
+    class: 'reject',
+    cause: 'A data set in Deflated Explicit VR Little Endian has more than 128 MiB; it can only be read as a whole.',
+    remedy: 'Send it in another transfer syntax, e.g. Explicit VR Little Endian, which is taken at any size.',
+  },
   'transfer-syntax-unknown': {
     class: 'reject',
     cause: 'The transfer syntax is none that Plumbline can read.',

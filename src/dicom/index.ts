@@ -42,5 +42,5 @@ export {
 } from './meta.ts';
 export { isMultiFrameClass, isNotStorable, sopClass, sopClasses, type SopClass } from './sop-classes.ts';
 export { transferSyntax, transferSyntaxes, type TransferSyntax } from './transfer-syntaxes.ts';
-export { inflateBounded, type Fragment } from './parse.ts';
+export type { Fragment } from './parse.ts';
 export { storeStatus } from './store-status.ts';

@@ -63,7 +63,7 @@ export function bulkValue(file: Uint8Array, path: string): Uint8Array | undefine
 /**
  * Read everything but the pixels of a Part 10 file, and prove that the file is whole. The UIDs of the data set win over
  * group 2: published files often keep old ones there.
- * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`, `uid-missing`, `class-not-storable`,
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `inflated-too-large`, `transfer-syntax-unknown`, `uid-missing`, `class-not-storable`,
  * `class-mismatch`, `charset-undecodable`
  */
 export function inspectPart10(file: Uint8Array, options: InspectOptions = {}): InspectedFile {

@@ -61,12 +61,13 @@ const maxElements = 2_000_000;
  * @param beyond bytes of the file that follow these; they must lie in the value of the last element
  * @param need asked before bytes are looked at, where not all of the file is there (sparse.ts): headers, and values that
  * are not pixels nor as large
- * @throws PlumblineError `not-dicom`, `dicom-damaged`, `transfer-syntax-unknown`
+ * @throws PlumblineError `not-dicom`, `dicom-damaged`, `inflated-too-large`, `transfer-syntax-unknown`
  */
 export function parsePart10(file: Uint8Array, beyond = 0, need: Need = allThere): ParsedPart10 {
   const { meta, transferSyntaxUid, transferSyntax: syntax, dataStart } = parseHead(file, need);
   return guarded(() => {
     const deflated = syntax.encoding === 'deflated';
+    if (deflated && file.length > mostInflated) throw inflatedTooLarge();
     if (deflated) need(0, file.length);
     const bytes = deflated ? inflateDataset(file.subarray(dataStart)) : file;
     const start = deflated ? 0 : dataStart;
@@ -122,24 +123,32 @@ function transferSyntaxOf(file: Uint8Array, meta: RawDataset): string {
 }
 
 /**
- * Inflate (RFC 1951) to at most `limit` bytes.
- * @throws PlumblineError `dicom-damaged` for a broken or cut stream, and for one that gives more
+ * A deflated data set has to be inflated as a whole before its lengths can be proved, so it is the one kind of object whose
+ * size in memory is its own. Images shrink to a half or a third, blank segmentations to a hundredth; what grows beyond that
+ * is made to fill the memory.
+ * @throws PlumblineError `dicom-damaged`, `inflated-too-large`
  */
-export function inflateBounded(deflated: Uint8Array, limit: number): Uint8Array {
+function inflateDataset(deflated: Uint8Array): Uint8Array {
+  const plausible = Math.max(64 << 20, deflated.length * 100);
   try {
-    return inflateRawSync(deflated, { maxOutputLength: limit });
+    return inflateRawSync(deflated, { maxOutputLength: Math.min(plausible, mostInflated) });
   } catch (e) {
-    const why = (e as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? `more than ${limit} bytes` : 'broken stream';
-    throw new PlumblineError('dicom-damaged', `the deflated bytes can not be inflated: ${why}`, { cause: e });
+    if ((e as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE')
+      throw new PlumblineError('dicom-damaged', 'the deflated bytes can not be inflated: broken stream', { cause: e });
+    if (plausible >= mostInflated) throw inflatedTooLarge(e);
+    throw new PlumblineError('dicom-damaged', `${deflated.length} deflated bytes inflate to more than ${plausible}`, {
+      cause: e,
+    });
   }
 }
 
-/**
- * 64 MiB, or a hundred times the compressed size where that is more. Images shrink to a half or a third, blank
- * segmentations to a hundredth; what grows beyond that is made to fill the memory.
- */
-function inflateDataset(deflated: Uint8Array): Uint8Array {
-  return inflateBounded(deflated, Math.min(Math.max(64 << 20, deflated.length * 100), 2 ** 31 - 1));
+/** Bytes of a data set, deflated and inflated. */
+const mostInflated = 128 << 20;
+
+function inflatedTooLarge(cause?: unknown): PlumblineError {
+  return new PlumblineError('inflated-too-large', `the deflated data set has more than ${mostInflated} bytes`, {
+    cause,
+  });
 }
 
 interface Walk {

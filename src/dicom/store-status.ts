@@ -17,6 +17,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   'study-mismatch': 0xa901,
   'not-dicom': 0xc000,
   'dicom-damaged': 0xc000,
+  // Not A700: no passing lack of room, and the sender shall not come again with the same.
+  'inflated-too-large': 0xc000,
   'charset-undecodable': 0xc000,
   'media-type-unsupported': 0xc000,
   'transfer-syntax-unknown': 0xc122,

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { constants, deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { PlumblineError } from '../../../src/base/index.ts';
-import { inspectPart10 } from '../../../src/dicom/index.ts';
+import { inspectPart10, sparseBytes } from '../../../src/dicom/index.ts';
 import { parsePart10 } from '../../../src/dicom/parse.ts';
 import { makeImage, rawPart10, seeded, us, type RawSpec } from '../../builders/dicom.ts';
 import { missing, sharedPath } from '../../peers/index.ts';
 
 const damaged = expect.objectContaining({ code: 'dicom-damaged' });
+const tooLarge = expect.objectContaining({ code: 'inflated-too-large', class: 'reject' });
 const notDicom = expect.objectContaining({ code: 'not-dicom' });
 const unknown = expect.objectContaining({ code: 'transfer-syntax-unknown' });
 
@@ -111,7 +113,38 @@ describe('hostile files are refused in bounded time and memory', () => {
       transferSyntax: '1.2.840.10008.1.2.1.99',
     });
     expect(bomb.length).toBeLessThan(100_000);
-    expect(() => parsePart10(bomb)).toThrow(/inflated: more than/);
+    expect(() => parsePart10(bomb)).toThrow(/inflate to more than/);
+  });
+  it('a deflated data set of more than 128 MiB, however well it may be meant', () => {
+    // 17 KiB that inflate to 1 MiB, so often that the ratio is that of a blank segmentation.
+    const next = seeded(1);
+    const chunk = Buffer.alloc(1 << 20);
+    for (let i = 0; i < 16 << 10; i++) chunk[i] = next() * 256;
+    const head = Buffer.from([0xe0, 0x7f, 0x10, 0, 0x4f, 0x42, 0, 0, 0, 0, 0, 0]);
+    const large = (mebibytes: number): Buffer => {
+      head.writeUInt32LE(mebibytes << 20, 8);
+      const sync = (bytes: Buffer): Buffer => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
+      const part = sync(chunk);
+      const file = rawPart10([], { deflate: true, transferSyntax: '1.2.840.10008.1.2.1.99', identity: false });
+      const empty = deflateRawSync(Buffer.alloc(0));
+      expect(Buffer.from(file.subarray(-empty.length))).toEqual(empty);
+      return Buffer.concat([
+        file.subarray(0, -empty.length),
+        sync(head),
+        ...Array<Buffer>(mebibytes).fill(part),
+        empty,
+      ]);
+    };
+    expect(parsePart10(large(127)).dataset).toMatchObject([{ tag: '7FE00010', length: 127 << 20 }]);
+    expect(() => parsePart10(large(128))).toThrow(tooLarge);
+  });
+  it('a deflated file of more than 128 MiB, before it is read', () => {
+    const head = rawPart10([], { deflate: true, transferSyntax: '1.2.840.10008.1.2.1.99' });
+    const { bytes, need, read } = sparseBytes((128 << 20) + 1, (start, into) =>
+      into.set(head.subarray(start, start + into.length)),
+    );
+    expect(() => parsePart10(bytes, 0, need)).toThrow(tooLarge);
+    expect(read()).toBeLessThanOrEqual(2 * 4096);
   });
   it('a cut deflate stream', () => {
     const file = rawPart10([{ tag: '00100020', vr: 'LO', value: 'A' }], {
