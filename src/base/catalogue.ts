@@ -472,7 +472,7 @@ export const catalogue = {
   },
   'results-old-number': {
     class: 'hold',
-    cause: 'The number of the patient was merged into another after results had gone out under the old one.',
+    cause: 'The number of the patient was merged into another, and results have gone out, or go out, under the old one.',
     remedy: 'See that the receivers have the results under the new number; then release with a reason.',
   },
   'order-cancelled': {

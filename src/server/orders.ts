@@ -28,6 +28,8 @@ export interface OrderHands {
   readonly studies: Pick<Studies, 'study' | 'hold'>;
   /** Take back the deliveries of a workitem. @returns false where one was tried already */
   readonly withdraw: (key: string) => Promise<boolean>;
+  /** Whether this destination gets objects or resources that name the patient as the images do, not as the order does. */
+  readonly namesImages: (destination: string) => boolean;
 }
 
 /** What an order means for the work on its study; harmless to repeat. */
@@ -44,17 +46,25 @@ export async function followOrder(hands: OrderHands, effect: OrderEffect): Promi
 }
 
 /**
- * The patient has a new number. What is not encoded yet will name it; what is encoded and has not left is encoded again.
- * Where something has left under the old number, the study is held: only a person can put that right at its receivers.
+ * The patient has a new number. HL7 reports that are not encoded yet will name it; what is encoded and has not left is
+ * encoded again. SEG, SR and FHIR keep the number of their images, which are never changed: an archive files a result with
+ * its images, whatever number they have there now, and a FHIR server knows that the old number was replaced. Where a
+ * receiver gets or has got the old number the study is held with both: only a person can see that it is put right there.
  */
-async function rekey({ work, studies, withdraw }: OrderHands, studyUid: string, reason: string): Promise<void> {
+async function rekey(hands: OrderHands, studyUid: string, reason: string): Promise<void> {
+  const { work, studies, withdraw, namesImages } = hands;
   let left = false;
-  for (const { key, state } of await work.list({ studyUid })) {
-    if (state === 'claimed' || (state === 'drafted' && (await withdraw(key))))
-      await work.encodeAgain(key, reason, 'order');
-    else if (state === 'drafted' || state === 'delivered') left = true;
+  let leaves = false;
+  for (const { key, state, route } of await work.list({ studyUid })) {
+    if (state === 'cancelled') continue;
+    const gone = state === 'delivered' || (state === 'drafted' && !(await withdraw(key)));
+    if (gone) left = true;
+    else if (route.destinations.some(namesImages)) leaves = true;
+    if (!gone && (state === 'claimed' || state === 'drafted')) await work.encodeAgain(key, reason, 'order');
   }
-  const study = left ? await studies.study(studyUid) : undefined;
-  if (study && study.state !== 'held')
-    await studies.hold(studyUid, 'results-old-number', `${reason}; results went out under the old number`, 'order');
+  if (!left && !leaves) return;
+  const study = await studies.study(studyUid);
+  if (!study || study.state === 'held') return;
+  const what = left ? 'results went out under the old number' : 'SEG, SR and FHIR go out under that of their images';
+  await studies.hold(studyUid, 'results-old-number', `${reason}; ${what}`, 'order');
 }

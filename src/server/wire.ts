@@ -161,7 +161,16 @@ async function connect({
     log,
     gate: { quietMs: config.gate.quietSeconds * 1000, deadlineMs: config.gate.maxWaitSeconds * 1000 },
     onReady: async (snapshot) => enqueueStudy(reading, work, snapshot, await priorityOf(studies, snapshot.studyUid)),
-    onOrder: (effect) => followOrder({ work, studies, withdraw: (key) => delivery.withdraw(key) }, effect),
+    onOrder: (effect) =>
+      followOrder(
+        {
+          work,
+          studies,
+          withdraw: (key) => delivery.withdraw(key),
+          namesImages: (name) => config.destinations.some((d) => d.name === name && d.kind !== 'hl7'),
+        },
+        effect,
+      ),
   });
   const work: Work = openWork({
     db,

@@ -8,13 +8,16 @@ let t: TestWork;
 beforeEach(async () => void (t = await testWork()));
 afterEach(() => t.remove());
 
-async function enqueue(study: string): Promise<void> {
+async function enqueue(study: string, destinations: readonly string[] = []): Promise<void> {
   const snapshot = await t.snapshotOf(slices(2, { study: uid(study) }));
-  await t.work.enqueue({ snapshot, route: route(), bundleDigest });
+  await t.work.enqueue({ snapshot, route: route({ destinations }), bundleDigest });
   t.clock.advance(1);
 }
 const followOrder = (what: OrderEffect, hands: Partial<OrderHands> = {}): Promise<void> =>
-  follow({ work: t.work, studies: t.studies, withdraw: async () => false, ...hands }, what);
+  follow(
+    { work: t.work, studies: t.studies, withdraw: async () => false, namesImages: (d) => d !== 'ris', ...hands },
+    what,
+  );
 const effect = (kind: OrderEffect['kind'], study = '2') =>
   ({ studyUid: uid(study), kind, priority: 0, reason: 'its order' }) as const;
 
@@ -97,11 +100,43 @@ describe('a merge of the patient', () => {
     await t.work.markDelivered((await t.work.list())[0]!.key);
     await followOrder({ ...effect('rekeyed'), reason: 'patient "P1" is now "P2"' });
     expect(await studyNow()).toMatchObject({ state: 'held', holdCode: 'results-old-number' });
-    const held = (await t.studies.events(uid('2'))).findLast((e) => e.code === 'results-old-number' || e.code === 'held')!;
+    const held = (await t.studies.events(uid('2'))).findLast(
+      (e) => e.code === 'results-old-number' || e.code === 'held',
+    )!;
     expect(held.message).toContain('patient "P1" is now "P2"');
     await t.studies.release(uid('2'), 'corrected by hand', 'somebody');
     await t.studies.tick();
     expect([(await studyNow()).state, await states()]).toEqual(['ready', ['delivered']]);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['waits to be read', async () => undefined],
+    ['is encoded and has not left', () => t.work.runOne(stubStages())],
+  ])(
+    'holds the study with both numbers where what %s goes to a PACS or an EHR: its objects keep the old one',
+    async (_what, prepare) => {
+      await enqueue('2', ['ris', 'pacs']);
+      await prepare();
+      const reason = 'patient "P1" is now "P2"';
+      await followOrder({ ...effect('rekeyed'), reason }, { withdraw: async () => true });
+      expect(await studyNow()).toMatchObject({
+        state: 'held',
+        holdCode: 'results-old-number',
+        holdMessage: `${reason}; SEG, SR and FHIR go out under that of their images`,
+      });
+      // The work itself goes on: an archive that knows the merge files it with its images.
+      expect(await states()).toEqual(['ready']);
+    },
+  );
+
+  it('holds nothing where only reports are still to go, which name the new number, or where the work was cancelled', async () => {
+    await enqueue('2', ['ris']);
+    await followOrder(effect('rekeyed'));
+    await enqueue('3', ['pacs']);
+    await followOrder(effect('cancelled', '3'));
+    await followOrder(effect('rekeyed', '3'));
+    const held = await Promise.all(['2', '3'].map(async (s) => (await t.studies.study(uid(s)))!.state));
+    expect(held).toEqual(['arriving', 'arriving']);
   });
 
   it('is what a report echoes where there is no order', async () => {
