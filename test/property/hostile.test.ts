@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseChecked, parseConfig, PlumblineError, sha256, type Answer, type Picture } from '../../src/base/index.ts';
+import { parseChecked, parseConfig, PlumblineError, sha256 } from '../../src/base/index.ts';
 import { loadMappings } from '../../src/findings/index.ts';
 import { createDecoder, type Decoder } from '../../src/imaging/index.ts';
 import { loadBundle, type Bundle } from '../../src/inference/index.ts';
 import { manifestSchema } from '../../src/inference/manifest.ts';
 import { parseRoutes, readAndEncode } from '../../src/work/index.ts';
-import { mappingFile, pictureMask, shippedMappings, tinyBundle } from '../builders/answers.ts';
+import { mappingFile, shippedMappings, tinyBundle } from '../builders/answers.ts';
 import { makeImage } from '../builders/dicom.ts';
 import { sampleSite } from '../builders/encodings.ts';
 import { sourceOf } from '../builders/series.ts';
+import { stubRuntime } from '../builders/stub-runtime.ts';
 import { route } from '../builders/work.ts';
 import { missing, root, sharedPath } from '../peers/index.ts';
 
@@ -66,21 +67,7 @@ function changed(file: Uint8Array, changes: readonly Change[]): Uint8Array {
 }
 
 /** A model that sees a cyst in the middle of every picture. */
-const runtime = {
-  notices: [],
-  answer: async (pictures: readonly Picture[], { task }: { readonly task: string }): Promise<Answer[]> =>
-    pictures.map(({ stack, plane, width, height }) => ({
-      stack,
-      plane,
-      task,
-      prompt: 'as asked',
-      text: 'There is a <p>renal cyst</p> [SEG]. No liver lesion is seen.',
-      tokenIds: [1],
-      stop: 'end',
-      masks: [pictureMask(width, height, (x, y) => x > 2 && x < 6 && y > 2 && y < 6)],
-      timingsMs: {},
-    })),
-};
+const runtime = stubRuntime('There is a <p>renal cyst</p> [SEG]. No liver lesion is seen.');
 
 describe('a DICOM file changed anywhere', () => {
   const mappings = shippedMappings();

@@ -112,9 +112,10 @@ describe('a report as ORU^R01', () => {
     expect(text.includes('\rNTE|')).toBe(version === '2.3.1');
   });
 
-  it('is read by a parser of others, whatever stands in a sentence', () => {
+  it('is read by a parser of others, whatever stands in a sentence or a name', () => {
     const hostile = 'A|B^C~D\\E&F\rMSH|^~\\&|evil <b>x</b>';
     const { input } = made({
+      patientName: 'E|vil~X&Y^MSH|^~&',
       change: (s) => ({
         ...s,
         draft: { ...s.draft, sentences: s.draft.sentences.map((x, i) => (i === 0 ? { ...x, text: hostile } : x)) },
@@ -122,6 +123,7 @@ describe('a report as ORU^R01', () => {
     });
     const message = new Message({ text: encodeOru(input, '2.5.1') });
     expect(message.get('MSH.10').toString()).toMatch(/^PL/);
+    expect(message.get('PID.5.1').toString()).toBe('E|vil~X&Y');
     expect(message.get('OBX').length).toBe(encodeOru(input, '2.5.1').match(/\rOBX/g)!.length);
     expect(checkOru(input, encodeOru(input, '2.5.1'), '2.5.1')).toEqual([]);
   });

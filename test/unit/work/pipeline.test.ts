@@ -6,8 +6,6 @@ import {
   PlumblineError,
   sha256,
   silentLog,
-  type Answer,
-  type Picture,
   type SourceInstance,
 } from '../../../src/base/index.ts';
 import { inspectPart10, number, text } from '../../../src/dicom/index.ts';
@@ -22,11 +20,12 @@ import {
   type PipelineInput,
 } from '../../../src/work/index.ts';
 import { pack, packMasks, unpack } from '../../../src/work/pack.ts';
-import { pictureMask, shippedMappings, tinyBundle } from '../../builders/answers.ts';
+import { shippedMappings, tinyBundle } from '../../builders/answers.ts';
 import { makeImage, type ImageOptions } from '../../builders/dicom.ts';
 import { sampleSite } from '../../builders/encodings.ts';
 import { sourceOf } from '../../builders/series.ts';
 import { fromStow, testStudies } from '../../builders/store.ts';
+import { stubRuntime } from '../../builders/stub-runtime.ts';
 import { leaseMs, route } from '../../builders/work.ts';
 
 let bundle: Bundle;
@@ -60,29 +59,10 @@ function ctSlice(n: number, options: ImageOptions = {}): Uint8Array {
 const study = (): SourceInstance[] => [1, 2, 3].map((n) => sourceOf(ctSlice(n)));
 
 /** A model that sees a renal cyst in the square of each picture. */
-const runtime = {
-  notices: [],
-  asked: [] as string[],
-  answer: async (pictures: readonly Picture[], request: { readonly task: string }): Promise<Answer[]> =>
-    pictures.map((p) => {
-      runtime.asked.push(`${p.stack}/${p.plane}`);
-      return {
-        stack: p.stack,
-        plane: p.plane,
-        task: request.task,
-        prompt: 'as asked',
-        text: 'Abdominal CT slice. There is a <p>renal cyst</p> [SEG]. No liver lesion is seen.',
-        tokenIds: [1],
-        stop: 'end',
-        masks: [square(p)],
-        timingsMs: {},
-      };
-    }),
-};
-function square({ width, height }: Picture) {
-  const inside = (x: number, y: number): boolean => x > 10 && x < 20 && y > 5 && y < 15;
-  return pictureMask(width, height, inside);
-}
+const runtime = stubRuntime(
+  'Abdominal CT slice. There is a <p>renal cyst</p> [SEG]. No liver lesion is seen.',
+  (x, y) => x > 10 && x < 20 && y > 5 && y < 15,
+);
 
 const input = (change: Partial<PipelineInput> = {}): PipelineInput => ({
   instances: study(),
@@ -150,12 +130,7 @@ describe('the pipeline', () => {
       blobs: t.blobs,
       decoder,
       bundle: async () => bundle,
-      runtime: async () => ({
-        ...runtime,
-        provider: 'cpu',
-        reground: () => Promise.reject(new Error()),
-        close: async () => {},
-      }),
+      runtime: async () => runtime,
       mappings,
       presence: mappings.presence,
       site: sampleSite,
@@ -213,7 +188,7 @@ describe('the pipeline', () => {
     const blank = sourceOf(ctSlice(2, { pixel: () => 7 }));
     const instances = [study()[0]!, blank, study()[2]!];
     const { draft } = await readAndEncode(input({ instances }));
-    expect(runtime.asked).toEqual(['k1/0', 'k1/2']);
+    expect(runtime.asked.map(({ picture: p }) => `${p.stack}/${p.plane}`)).toEqual(['k1/0', 'k1/2']);
     expect(draft.coverage.notRead).toMatchObject([{ code: 'unsuitable-blank', instanceUid: blank.ref.instanceUid }]);
     await expect(readAndEncode(input({ instances: [blank] }))).rejects.toMatchObject({
       code: 'unsuitable',
