@@ -1,7 +1,7 @@
 /**
  * C-STORE of CT slices of 512 x 512 x 16 bits on one and on four associations, beside storescp of DCMTK and Orthanc.
  *
- * `node bench/dimse.ts [instances, default 200] [rounds, default 3]`: the sender is always dcmsend over loopback; the
+ * `npm run bench -- dimse [instances, default 200] [rounds, default 3]`: the sender is always dcmsend over loopback; the
  * sides take turns with new UIDs each round, after one warm-up. Everything runs twice: with the socket settings that
  * the programs have by themselves, and with TCP_NODELAY=1 in the environment of every DCMTK program (sender, storescp,
  * Orthanc); ours always sets no-delay at its end. Promises: ours syncs file, folder and database before it answers,
@@ -9,13 +9,14 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { derivedUid } from '../src/base/index.ts';
 import { dataset, writePart10 } from '../src/dicom/index.ts';
 import { peers, runPeer } from '../test/peers/index.ts';
 import { freePort, orthancMissing, startOrthanc, stopProcess } from '../test/peers/orthanc.ts';
+import { heading, median, table } from './report.ts';
 
 const instances = Number(process.argv[2] ?? 200);
 const rounds = Number(process.argv[3] ?? 3);
@@ -30,22 +31,40 @@ interface Side {
 async function main(): Promise<void> {
   if (!peers.dcmsend || !peers.storescp) throw new Error('DCMTK is missing: run npm test once, it installs the peers');
   const folder = mkdtempSync(join(tmpdir(), 'bench-dimse-'));
-  const version = (await runPeer(peers.dcmsend, ['--version'])).stdout.split('\n')[0];
-  console.log(`${instances} instances of 525 KB, ${rounds} rounds; Node ${process.versions.node}; ${version}`);
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`);
+  const version = (await runPeer(peers.dcmsend, ['--version'])).stdout.split('\n')[0]!;
+  heading('C-STORE beside storescp and Orthanc', {
+    size: `${instances} instances of 525 KB a turn, ${rounds} rounds after one warm-up, medians (least to greatest)`,
+    sender: `${version.replaceAll(/[$]/g, '').trim()}, started anew each turn, which is in the figure`,
+    promises:
+      'Plumbline: file, folder and log of the database are synced before 0000H; Orthanc: its files; storescp: nothing',
+  });
   try {
-    for (const noDelay of [false, true]) await compare(noDelay, folder);
+    const turns = [await compare(false, folder), await compare(true, folder)];
+    const rows = turns.flatMap((t) => t.rows);
+    table(
+      ['instances/s', ...rows[0]!.rates.keys()],
+      rows.map((r) => [r.what, ...r.rates.values()]),
+    );
+    const peaks = turns.map((t) => `${t.peakMiB} MiB`).join(' and ');
+    console.log(`Peak resident set of ours: ${peaks} (stock and no-delay turns).\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function compare(noDelay: boolean, folder: string): Promise<void> {
+interface Row {
+  readonly what: string;
+  /** By side, as `144 (126 to 150)`. */
+  readonly rates: ReadonlyMap<string, string>;
+}
+
+async function compare(noDelay: boolean, folder: string): Promise<{ readonly rows: Row[]; readonly peakMiB: number }> {
   // Orthanc takes the environment of this process.
   if (noDelay) process.env['TCP_NODELAY'] = '1';
   else delete process.env['TCP_NODELAY'];
   const sides = [await startOurs(join(folder, `ours-${noDelay}`)), await startStorescp(join(folder, `scp-${noDelay}`))];
   if (!orthancMissing) sides.push(await startArchive());
+  const rows: Row[] = [];
   for (const associations of [1, 4]) {
     const times = new Map<string, number[]>(sides.map((s) => [s.name, []]));
     for (let round = 0; round <= rounds; round++) {
@@ -56,20 +75,19 @@ async function compare(noDelay: boolean, folder: string): Promise<void> {
         if (round > 0) times.get(side.name)!.push(performance.now() - start);
       }
     }
-    print(noDelay, associations, times);
+    const what = `${associations} association${associations > 1 ? 's' : ''}, ${noDelay ? 'TCP_NODELAY=1' : 'stock sockets'}`;
+    rows.push({ what, rates: new Map([...times].map(([name, list]) => [name, rate(list)])) });
   }
   const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${sides[0]!.pid}/status`, 'utf8'))?.[1];
-  console.log(`  peak resident set of ours: ${Math.round(Number(peak) / 1024)} MiB`);
   for (const side of sides) await side.stop();
+  return { rows, peakMiB: Math.round(Number(peak) / 1024) };
 }
 
-function print(noDelay: boolean, associations: number, times: ReadonlyMap<string, readonly number[]>): void {
-  console.log(`${associations} association(s), ${noDelay ? 'TCP_NODELAY=1' : 'stock sockets'}: instances/s`);
-  for (const [name, list] of times) {
-    const rates = list.map((ms) => (instances * 1000) / ms).sort((a, b) => a - b);
-    const [middle, low, high] = [rates[rates.length >> 1]!, rates[0]!, rates.at(-1)!].map((r) => r.toFixed(0));
-    console.log(`  ${name.padEnd(32)} ${middle} (${low} to ${high})`);
-  }
+/** Instances in a second: median (least to greatest). */
+function rate(times: readonly number[]): string {
+  const rates = times.map((ms) => (instances * 1000) / ms);
+  const [middle, low, high] = [median(rates), Math.min(...rates), Math.max(...rates)].map((r) => r.toFixed(0));
+  return `${middle} (${low} to ${high})`;
 }
 
 /** One dcmsend for each association, its share of the files in a file of names. */

@@ -9,32 +9,15 @@
  * Overhead = (encodings durable - study acknowledged - model) / model. Senders say how many instances will come, so that
  * the study gate does not wait for quiet; where it does, that wait is by choice and counted from its end.
  */
-import { fork } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { demoStudies } from '../src/cli/demo/studies.ts';
-import { stow } from '../src/cli/stow-client.ts';
-import { derivedUid } from '../src/base/index.ts';
-import { inspectPart10, splitPart10 } from '../src/dicom/index.ts';
-import { openAssociation } from '../src/dimse/index.ts';
-import { makeImage } from '../test/builders/dicom.ts';
-import { shared, sharedPath } from '../test/peers/index.ts';
 import { heading, median, quantile, seconds, table } from './report.ts';
-import type { Seen } from './way/gateway.ts';
+import { answersOfDoors } from './way/doors.ts';
+import { largeStudy, realStudies, renamed, smallStudy, type Study } from './way/studies.ts';
+import { send, through, withGateway, type Way } from './way/through.ts';
 
 const rounds = Number(process.argv[2] ?? 3);
 const waitSeconds = Number(process.argv[3] ?? 20);
 const quietMs = 100;
-const acknowledgements = 300;
-const doors = { stow: 'STOW-RS, one small instance', dimse: 'C-STORE, one small instance', hl7: 'HL7 v2, one order' };
-type Times = Record<keyof typeof doors, number[]>;
-
-interface Study {
-  readonly title: string;
-  readonly files: readonly Uint8Array[];
-}
 
 async function main(): Promise<void> {
   heading('The whole way', {
@@ -45,7 +28,7 @@ async function main(): Promise<void> {
   await byStage([...demoStudies(), ...realStudies()]);
   await overhead([...realStudies(), largeStudy()]);
   await start();
-  await answersOfDoors();
+  await answersOfDoors(realStudies()[0] ?? largeStudy());
   console.log(`All of it took ${((performance.now() - begun) / 1000).toFixed(0)} s.`);
 }
 
@@ -107,7 +90,7 @@ async function overhead(studies: readonly Study[]): Promise<void> {
 
 async function start(): Promise<void> {
   const times = { announced: [] as number[], quiet: [] as number[] };
-  await withGateway(0, async (gateway) => {
+  await withGateway({ stubMs: 0, quietMs }, async (gateway) => {
     for (let i = 0; i < 2 * 20; i++) {
       const files = [smallStudy('start', i)];
       const announced = i % 2 === 0;
@@ -131,132 +114,11 @@ async function start(): Promise<void> {
   );
 }
 
-// — how long doors take to answer —
-
-async function answersOfDoors(): Promise<void> {
-  const study = realStudies()[0] ?? largeStudy();
-  const rows: string[][] = [];
-  for (const [title, stubMs] of [
-    ['a model that waits', 200],
-    ['plumbline-tiny, which computes', undefined],
-  ] as const) {
-    const work = async (gateway: Gateway): Promise<void> => {
-      await acknowledged(gateway, `warm ${title}`, 50);
-      const idle = await acknowledged(gateway, `idle ${title}`, acknowledgements);
-      const busyWork = keepBusy(gateway, study);
-      const busy = await acknowledged(gateway, `busy ${title}`, acknowledgements);
-      await busyWork.stop();
-      for (const door of Object.keys(doors) as (keyof typeof doors)[]) {
-        const p = (ms: readonly number[], q: number) => `${quantile(ms, q).toFixed(1)} ms`;
-        const [a, b] = [quantile(idle[door], 0.99), quantile(busy[door], 0.99)];
-        rows.push([
-          doors[door],
-          title,
-          p(idle[door], 0.5),
-          p(busy[door], 0.5),
-          p(idle[door], 0.99),
-          p(busy[door], 0.99),
-          (b / a).toFixed(2),
-        ]);
-      }
-    };
-    // None of the small ones is ever read: nobody announces their number, and the gate waits longer than the bench.
-    await withGateway(stubMs, work, 3_600_000);
-  }
-  console.log(`Acknowledgements, ${acknowledgements} of each one after the other, idle and while a model runs:\n`);
-  table(['door', 'model', 'idle, median', 'busy, median', 'idle, 99 %', 'busy, 99 %', 'ratio of 99 %'], rows);
-}
-
-/** The study again and again, under another UID each time, until it is stopped. */
-function keepBusy(gateway: Gateway, study: Study): { stop(): Promise<void> } {
-  let stopped = false;
-  const loop = (async () => {
-    for (let i = 0; !stopped; i++) {
-      const { studyUid } = await send(gateway, renamed(study.files, `busy ${i}`), true);
-      await gateway.seen(studyUid);
-    }
-  })();
-  return {
-    stop: async () => {
-      stopped = true;
-      await loop;
-    },
-  };
-}
-
-async function acknowledged(gateway: Gateway, name: string, count: number): Promise<Times> {
-  const times: Times = { stow: [], dimse: [], hl7: [] };
-  const store = await storing(gateway.dimse, smallStudy(name, -1));
-  for (let i = 0; i < count; i++) {
-    const [one, other] = [smallStudy(`${name} stow`, i), smallStudy(`${name} dimse`, i)];
-    const begun = performance.now();
-    await stow(gateway.url, [one]);
-    times.stow.push(performance.now() - begun);
-    times.dimse.push(await store.one(other));
-    times.hl7.push(await orderAcknowledged(gateway.hl7, `${name} ${i}`));
-  }
-  await store.release();
-  return times;
-}
-
-/** An association for files like this one. `one` gives milliseconds from the request to its status 0000. */
-async function storing(port: number, like: Uint8Array) {
-  const aets = { calledAet: 'PLUMBLINE', callingAet: 'BENCH' };
-  const peer = { name: 'gateway', host: '127.0.0.1', port, ...aets, timeoutMs: 60_000 };
-  const { sopClass } = inspectPart10(like);
-  const { transferSyntax } = splitPart10(like);
-  const signal = new AbortController().signal;
-  const association = await openAssociation(peer, [{ sopClass, transferSyntax }], signal);
-  const one = async (file: Uint8Array): Promise<number> => {
-    const { instanceUid } = inspectPart10(file);
-    const { dataset } = splitPart10(file);
-    const begun = performance.now();
-    const { status } = await association.store({ sopClass, instanceUid, transferSyntax, dataset });
-    if (status !== 0) throw new Error(`C-STORE was answered with status ${status}`);
-    return performance.now() - begun;
-  };
-  return { one, release: () => association.release() };
-}
-
-/** One order on a connection of its own. @returns milliseconds from its first byte to the last of its AA */
-function orderAcknowledged(port: number, name: string): Promise<number> {
-  const id = derivedUid(name).slice(-15);
-  const message = [
-    `MSH|^~\\&|RIS|HOSP|PLUMBLINE|HOSP|20260301101500||ORM^O01^ORM_O01|${id}|P|2.5.1`,
-    `PID|||P${id}^^^HOSP^MR||Bench^Anna||19700101|F`,
-    `ORC|NW|${id}|F${id}||||1^^^^^R`,
-    `OBR|1|${id}|F${id}|CT^CT head||||||||||||||||A${id.slice(0, 8)}`,
-  ].join('\r');
-  return new Promise((done, failed) => {
-    const socket = connect(port, '127.0.0.1');
-    let begun = 0;
-    let said = '';
-    socket.on('connect', () => {
-      begun = performance.now();
-      socket.write(`\x0b${message}\r\x1c\r`);
-    });
-    socket.on('data', (bytes) => {
-      said += bytes.toString('latin1');
-      if (!said.includes('\x1c\r')) return;
-      const ms = performance.now() - begun;
-      socket.destroy();
-      if (said.includes('MSA|AA')) done(ms);
-      else failed(new Error(`the order was not taken: ${said}`));
-    });
-    socket.on('error', failed);
-  });
-}
-
-// — one study on its way —
-
-interface Way extends Seen {
-  readonly stored: number;
-  readonly complete: number;
-}
+// — one study, again and again —
 
 async function repeated(stubMs: number | undefined, study: Study): Promise<Way[]> {
   const ways: Way[] = [];
-  await withGateway(stubMs, async (gateway) => {
+  await withGateway({ stubMs, quietMs }, async (gateway) => {
     // One image of it warms up a gateway whose model waits: all of them would wait as long as a round.
     const warm = stubMs === undefined ? study.files : study.files.slice(0, 1);
     await through(gateway, renamed(warm, 'warm'));
@@ -269,110 +131,8 @@ async function repeated(stubMs: number | undefined, study: Study): Promise<Way[]
 /** What a model that does not wait is asked about. */
 async function picturesAsked({ files }: Study): Promise<number> {
   let asked = 0;
-  await withGateway(1, async (gateway) => void ({ asked } = await through(gateway, files)));
+  await withGateway({ stubMs: 1, quietMs }, async (gateway) => void ({ asked } = await through(gateway, files)));
   return asked;
-}
-
-async function through(gateway: Gateway, files: readonly Uint8Array[]): Promise<Way> {
-  const sent = await send(gateway, files, true);
-  return { ...(await gateway.seen(sent.studyUid)), ...sent };
-}
-
-/** @returns `stored`: milliseconds until the acknowledgement; `complete`: when it came */
-async function send(gateway: Gateway, files: readonly Uint8Array[], announced: boolean) {
-  const begun = Date.now();
-  const { stored } = await stow(gateway.url, files, announced ? files.length : undefined);
-  const complete = Date.now();
-  if (stored.length !== files.length) throw new Error(`${stored.length} of ${files.length} instances were stored`);
-  return { stored: complete - begun, complete, studyUid: inspectPart10(files[0]!).studyUid };
-}
-
-interface Gateway {
-  readonly url: string;
-  readonly hl7: number;
-  readonly dimse: number;
-  seen(studyUid: string): Promise<Seen>;
-}
-
-async function withGateway(
-  stubMs: number | undefined,
-  work: (gateway: Gateway) => Promise<void>,
-  quiet = quietMs,
-): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'bench-way-'));
-  const config = `{dataDir: store, http: {port: 0}, gate: {quietSeconds: ${quiet / 1000}}, inference: {threads: 1},
-    hl7: {listeners: [{name: ris, port: 0}]}, dimse: {listeners: [{port: 0}]}}`;
-  const child = fork(join(import.meta.dirname, 'way', 'gateway.ts'), [dir, config, String(stubMs ?? '')], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-  });
-  const gone = new Promise<void>((done) => child.once('exit', () => done()));
-  const message = <T>() =>
-    new Promise<T>((done, failed) => {
-      const ended = () => failed(new Error('the gateway ended'));
-      child.once('exit', ended);
-      child.once('message', (m) => (child.off('exit', ended), done(m as T)));
-    });
-  try {
-    const said = await message<Omit<Gateway, 'seen'>>();
-    await work({ ...said, seen: (studyUid) => (child.send({ studyUid }), message<Seen>()) });
-  } finally {
-    if (child.connected) child.send('stop');
-    await gone;
-    rmSync(dir, { recursive: true });
-  }
-}
-
-// — studies —
-
-function realStudies(): Study[] {
-  if (shared === undefined) return [];
-  const folder = sharedPath('data/dicom/CT/philips-head-crop');
-  const files = readdirSync(folder).map((name) => new Uint8Array(readFileSync(join(folder, name))));
-  return [{ title: `CT head, ${files.length} slices`, files }];
-}
-
-function largeStudy(): Study {
-  const slices = 400;
-  const files = Array.from({ length: slices }, (_, k) => slice('large', k, 512, k * 1.25));
-  return { title: `CT, ${slices} slices of 512 x 512`, files };
-}
-
-function smallStudy(name: string, i: number): Uint8Array {
-  return slice(`${name} ${i}`, 0, 64, 0);
-}
-
-function slice(study: string, k: number, size: number, z: number): Uint8Array {
-  return makeImage({
-    study,
-    instance: k,
-    rows: size,
-    columns: size,
-    pixel: (x, y) => (Math.hypot(x - size / 2, y - size / 2) < size / 2.5 ? 1000 + ((x * 7 + y * 13 + k) % 200) : 0),
-    attributes: {
-      FrameOfReferenceUID: derivedUid('bench', study, 'frame'),
-      ImagePositionPatient: [-200, -200, z],
-      ImageOrientationPatient: [1, 0, 0, 0, 1, 0],
-      PixelSpacing: [0.78, 0.78],
-      SliceThickness: 1.25,
-      RescaleIntercept: -1024,
-      RescaleSlope: 1,
-      InstanceNumber: k + 1,
-    },
-  });
-}
-
-/** The files under other UIDs of the same length, so that they are another study. */
-function renamed(files: readonly Uint8Array[], name: string): Uint8Array[] {
-  return files.map((file) => {
-    const copy = Buffer.from(file);
-    const { studyUid, seriesUid, instanceUid } = inspectPart10(file);
-    for (const uid of [studyUid, seriesUid, instanceUid]) {
-      const other = `2.25.1${derivedUid(name, uid).slice(5)}`.slice(0, uid.length).padEnd(uid.length, '1');
-      for (let at = copy.indexOf(uid); at >= 0; at = copy.indexOf(uid, at + uid.length))
-        copy.write(other, at, 'latin1');
-    }
-    return new Uint8Array(copy);
-  });
 }
 
 await main();
