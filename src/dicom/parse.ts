@@ -1,7 +1,7 @@
-import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type ByteStream } from 'dicom-parser';
 import { PlumblineError } from '../base/index.ts';
 import { isPrivateTag, vrOfTag } from './dictionary.ts';
+import { inflateDataset } from './inflate.ts';
 import type { Need } from './sparse.ts';
 import { transferSyntax, type TransferSyntax } from './transfer-syntaxes.ts';
 
@@ -67,9 +67,7 @@ export function parsePart10(file: Uint8Array, beyond = 0, need: Need = allThere)
   const { meta, transferSyntaxUid, transferSyntax: syntax, dataStart } = parseHead(file, need);
   return guarded(() => {
     const deflated = syntax.encoding === 'deflated';
-    if (deflated && file.length > mostInflated) throw inflatedTooLarge();
-    if (deflated) need(0, file.length);
-    const bytes = deflated ? inflateDataset(file.subarray(dataStart)) : file;
+    const bytes = deflated ? inflateDataset(file, dataStart, need) : file;
     const start = deflated ? 0 : dataStart;
     const bigEndian = syntax.encoding === 'explicit-big';
     const dataset =
@@ -120,35 +118,6 @@ function transferSyntaxOf(file: Uint8Array, meta: RawDataset): string {
   if (element === undefined) throw new PlumblineError('not-dicom', 'no Transfer Syntax UID (0002,0010) in group 2');
   const text = String.fromCharCode(...file.subarray(element.offset, element.offset + Math.min(element.length, 80)));
   return text.replace(/[\0 ]+$/, '');
-}
-
-/**
- * A deflated data set has to be inflated as a whole before its lengths can be proved, so it is the one kind of object whose
- * size in memory is its own. Images shrink to a half or a third, blank segmentations to a hundredth; what grows beyond that
- * is made to fill the memory.
- * @throws PlumblineError `dicom-damaged`, `inflated-too-large`
- */
-function inflateDataset(deflated: Uint8Array): Uint8Array {
-  const plausible = Math.max(64 << 20, deflated.length * 100);
-  try {
-    return inflateRawSync(deflated, { maxOutputLength: Math.min(plausible, mostInflated) });
-  } catch (e) {
-    if ((e as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE')
-      throw new PlumblineError('dicom-damaged', 'the deflated bytes can not be inflated: broken stream', { cause: e });
-    if (plausible >= mostInflated) throw inflatedTooLarge(e);
-    throw new PlumblineError('dicom-damaged', `${deflated.length} deflated bytes inflate to more than ${plausible}`, {
-      cause: e,
-    });
-  }
-}
-
-/** Bytes of a data set, deflated and inflated. */
-const mostInflated = 128 << 20;
-
-function inflatedTooLarge(cause?: unknown): PlumblineError {
-  return new PlumblineError('inflated-too-large', `the deflated data set has more than ${mostInflated} bytes`, {
-    cause,
-  });
 }
 
 interface Walk {
