@@ -250,11 +250,27 @@ export const catalogue = {
     remedy: 'Look at the picture; nothing is lost.',
   },
 
+  'picture-invalid': {
+    class: 'reject',
+    cause: 'A picture file is no PNG or JPEG that can be read.',
+    remedy: 'Save it again as an 8-bit RGB or grey PNG; the others were read.',
+  },
+  'target-unknown': {
+    class: 'reject',
+    cause: 'The bundle does not know the thing that shall be segmented.',
+    remedy: 'Name one that the message lists; `plumbline run --list-targets` shows all.',
+  },
+
   // — bundles and runtimes —
   'bundle-invalid': {
     class: 'reject',
     cause: 'A model bundle breaks its contract.',
     remedy: 'Build or copy the bundle again; docs/bundles.md lists what is checked.',
+  },
+  'bundle-licence': {
+    class: 'reject',
+    cause: 'The licence of a bundle is none of those that the site allows.',
+    remedy: 'Add it to inference.licences where the site may use it, or name another bundle.',
   },
   'bundle-unknown': {
     class: 'reject',

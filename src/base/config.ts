@@ -218,6 +218,12 @@ export const configSchema = {
           default: 5000,
           description: 'Pictures after which the model process is replaced.',
         },
+        licences: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          description:
+            'Licences of bundles that the site allows, as their manifests state them (e.g. `Apache-2.0`); any where absent.',
+        },
       },
     },
     work: {

@@ -1,5 +1,5 @@
 import { catalogue, configSchema } from '../base/index.ts';
-import { codesSchema, presenceSchema, summarySchema } from '../findings/index.ts';
+import { codesSchema, presenceSchema, summarySchema, targetsSchema } from '../findings/index.ts';
 import { routesSchema } from '../work/index.ts';
 
 /** Files of the repository that are printed from the program, so that they cannot drift: path to text. */
@@ -10,6 +10,7 @@ export function printedFiles(): ReadonlyMap<string, string> {
     ['mappings/routes.schema.json', json(routesSchema)],
     ['mappings/codes.schema.json', json(codesSchema)],
     ['mappings/presence.schema.json', json(presenceSchema)],
+    ['mappings/targets.schema.json', json(targetsSchema)],
     ['docs/summary.schema.json', json(summarySchema)],
   ]);
 }

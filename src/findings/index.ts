@@ -2,7 +2,7 @@
 // It never reads pixels or files and never writes an encoding; data in, data out.
 // Main type: Draft.
 export type * from './draft.ts';
-export { codesSchema, presenceSchema } from './mapping-schemas.ts';
+export { codesSchema, presenceSchema, targetsSchema } from './mapping-schemas.ts';
 export {
   loadMappings,
   mapLabel,
@@ -11,6 +11,14 @@ export {
   type Mappings,
   type SideRule,
 } from './mappings.ts';
+export {
+  loadTargets,
+  resolveTarget,
+  sameTarget,
+  type KnownTargets,
+  type TargetEntry,
+  type Targets,
+} from './targets.ts';
 export { parseAnswer, type AnswerForm, type ParsedAnswer, type ParsedPhrase, type ParsedSentence } from './parse.ts';
 export { dicomLab, findingColour } from './colours.ts';
 export { makeDraft, type DraftInput } from './make.ts';
@@ -25,6 +33,8 @@ export {
   type SummaryFile,
   type SummaryFinding,
   type SummaryInput,
+  type SummaryMask,
+  type SummaryPicture,
   type SummaryProblem,
   type SummaryReason,
   type SummarySentence,

@@ -113,3 +113,31 @@ export const presenceSchema = {
   required: ['version', 'present', 'absent'],
   properties: { ...head, present: pair, absent: pair },
 } as const;
+
+/** JSON Schema of mappings/targets.json; `npm run docs` prints it to mappings/targets.schema.json. */
+export const targetsSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:plumbline:schema:targets',
+  title: 'Plumbline targets',
+  description: 'What can be asked to be segmented, and by which other names. Case and British spelling do not matter.',
+  type: 'object',
+  additionalProperties: false,
+  required: ['version', 'targets'],
+  properties: {
+    ...head,
+    targets: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['label', 'synonyms', 'modalities'],
+        properties: {
+          label: text,
+          synonyms: { type: 'array', items: text, description: 'Other names for it in these modalities.' },
+          modalities: { ...names, description: 'DICOM modalities in which the names mean this.' },
+        },
+      },
+    },
+  },
+} as const;

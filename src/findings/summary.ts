@@ -37,6 +37,7 @@ export type SummaryInput =
       readonly timingsMs: Readonly<Record<string, number>>;
       /** What the consistency gate found and let pass. */
       readonly problems: readonly SummaryProblem[];
+      readonly picture?: SummaryPicture;
     }
   | {
       readonly status: 'failed';
@@ -51,7 +52,25 @@ export type SummaryInput =
       readonly warnings?: readonly Notice[];
       readonly timingsMs?: Readonly<Record<string, number>>;
       readonly problems?: readonly SummaryProblem[];
+      readonly picture?: SummaryPicture;
     };
+
+/** A mask of `plumbline run --image-folder` as a PNG beside summary.json. */
+export interface SummaryMask {
+  /** Label, or what was asked for. */
+  readonly target: string;
+  readonly file: string;
+  /** Set pixels; 0 where nothing was found. */
+  readonly pixels: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where a picture file was read in place of DICOM. */
+export interface SummaryPicture {
+  readonly sourceFile: string;
+  readonly masks?: readonly SummaryMask[];
+}
 
 export interface SummaryProblem {
   readonly check: string;
@@ -80,6 +99,8 @@ export interface Summary {
   readonly coverage: Coverage;
   readonly files: readonly SummaryFile[];
   readonly timingsMs: Readonly<Record<string, number>>;
+  readonly sourceFile?: string;
+  readonly masks?: readonly SummaryMask[];
 }
 
 export interface SummarySentence extends Sentence {
@@ -103,7 +124,7 @@ export interface SummaryFinding extends Pick<
 /** What `plumbline run` writes as summary.json: the draft in short for people and scripts, or why there is none. */
 export function makeSummary(input: SummaryInput): Summary {
   if (input.status === 'failed') {
-    const { coverage, warnings, timingsMs, problems, ...known } = input;
+    const { coverage, warnings, timingsMs, problems, picture, ...known } = input;
     return {
       schema: 'plumbline.summary/1',
       ...known,
@@ -114,6 +135,7 @@ export function makeSummary(input: SummaryInput): Summary {
       coverage: coverage ?? { read: [], notRead: [] },
       files: [],
       timingsMs: timingsMs ?? {},
+      ...picture,
     };
   }
   const { draft } = input;
@@ -136,6 +158,7 @@ export function makeSummary(input: SummaryInput): Summary {
     coverage: draft.coverage,
     files: input.files,
     timingsMs: input.timingsMs,
+    ...input.picture,
   };
 }
 
@@ -307,5 +330,22 @@ export const summarySchema = {
       },
     },
     timingsMs: { type: 'object', additionalProperties: { type: 'number', minimum: 0 } },
+    sourceFile: { ...text, description: 'The picture file, from the folder of `run --image-folder` on.' },
+    masks: {
+      type: 'array',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['target', 'file', 'pixels', 'width', 'height'],
+        properties: {
+          target: text,
+          file: { ...text, description: 'PNG beside summary.json, 0 or 255.' },
+          pixels: { ...whole, description: 'Set pixels; 0 where the target was not found.' },
+          width: { type: 'integer', minimum: 1 },
+          height: { type: 'integer', minimum: 1 },
+        },
+      },
+      description: 'Only of `run --image-folder`: one for each label with a mask and for each target asked for.',
+    },
   },
 } as const;

@@ -9,7 +9,7 @@ export interface Refusal {
 /** What of a study a model must not read, and why; `undefined` means that the image may be read. Attributes alone decide. */
 export function refusalOf(
   instance: SourceInstance,
-  options: { readonly burnedIn: 'hold' | 'allow' },
+  options: { readonly burnedIn: 'hold' | 'allow'; readonly captures?: 'pass-over' | 'read' },
 ): Refusal | undefined {
   const { attributes: ds, ref } = instance;
   return (
@@ -17,6 +17,7 @@ export function refusalOf(
     classRefusal(ref.sopClass) ??
     pixelRefusal(ds, ref.transferSyntax) ??
     imageTypeRefusal(ds, ref.sopClass) ??
+    (options.captures === 'read' ? undefined : captureRefusal(ds, ref.sopClass)) ??
     (options.burnedIn === 'hold' && text(ds, 'BurnedInAnnotation') === 'YES'
       ? { code: 'burned-in', reason: 'the image says that it carries burned-in annotation' }
       : undefined)
@@ -113,18 +114,21 @@ const jpip: ReadonlySet<string> = new Set([
 function imageTypeRefusal(ds: DicomJson, sopClass: string): Refusal | undefined {
   const type = texts(ds, 'ImageType').map((value) => value.trim().toUpperCase());
   const has = (value: string): boolean => type.slice(2).includes(value);
-  const modality = text(ds, 'Modality');
   if (has('LOCALIZER') || has('SCOUT')) return { code: 'localizer', reason: 'a localizer, not a slice of the patient' };
   if (has('DOSE_INFO')) return { code: 'dose-page', reason: 'a dose page' };
   if (has('MOSAIC')) return { code: 'mosaic', reason: 'slices tiled in one image (mosaic): not a slice' };
   if (sopClass === wholeSlide && has('LABEL')) return { code: 'slide-label', reason: 'the label of a slide' };
   if (sopClass === wholeSlide && has('OVERVIEW')) return { code: 'slide-overview', reason: 'the overview of a slide' };
   if (has('THUMBNAIL')) return { code: 'thumbnail', reason: 'a thumbnail' };
-  if (isSecondaryCapture(sopClass) && scanners.has(modality) && !ds['00200037'])
-    return { code: 'screen-capture', reason: `a screen capture in a ${modality} series: no plane of the patient` };
   if (text(ds, 'PresentationIntentType') === 'FOR PROCESSING')
     return { code: 'for-processing', reason: 'raw detector data, not for presentation (PS3.3 C.8.11.1.1.1)' };
   return undefined;
+}
+
+function captureRefusal(ds: DicomJson, sopClass: string): Refusal | undefined {
+  const modality = text(ds, 'Modality');
+  if (!isSecondaryCapture(sopClass) || !scanners.has(modality) || ds['00200037']) return undefined;
+  return { code: 'screen-capture', reason: `a screen capture in a ${modality} series: no plane of the patient` };
 }
 
 const wholeSlide = `${storage}77.1.6`;

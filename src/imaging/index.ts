@@ -4,6 +4,7 @@
 export { readStudy, type ReadingOptions, type StudyReading } from './read-study.ts';
 export { choosePlanes } from './choose-planes.ts';
 export { loadPictures, type PictureOptions } from './pictures.ts';
+export { renderColour } from './colour.ts';
 export { displayFrame, pictureMaskToSource, sourceMaskToPicture, sourceSize, type PictureFrame } from './display.ts';
 export { suitability, pictureFacts } from './suitability.ts';
 export { patientSide, patientPoint, type Side } from './sides.ts';

@@ -8,6 +8,8 @@ import { stacksOfSeries, type UnnumberedStack } from './stacks.ts';
 export interface ReadingOptions {
   /** What to do with images that say that they carry burned-in annotation. */
   readonly burnedIn: 'hold' | 'allow';
+  /** What to do with secondary captures in series of scanners. Default `pass-over`. */
+  readonly captures?: 'pass-over' | 'read';
   /** Side of the model's picture in pixels, for the choice of a slide's pyramid level. Default 256. */
   readonly modelSide?: number;
   /** Largest total pixel matrix of a slide, pixels. Default 64 Mi. */

@@ -25,11 +25,14 @@ export interface BundleListing {
 /**
  * Read a bundle and check all of it: manifest against its schema, the graphs it states against the family's contract,
  * size and SHA-256 of every file. Nothing is run before that.
- * @throws PlumblineError bundle-unknown where there is no such folder or manifest · bundle-invalid with every problem
+ * @param licences those that may be used, as manifests state them; any where absent
+ * @throws PlumblineError bundle-unknown where there is no such folder or manifest · bundle-invalid with every problem ·
+ * bundle-licence
  */
-export async function loadBundle(dir: string): Promise<Bundle> {
+export async function loadBundle(dir: string, licences?: readonly string[]): Promise<Bundle> {
   const folder = resolve(dir);
   const { manifest, digest } = await readManifest(folder);
+  refuseLicence(manifest, licences, folder);
   const problems = [...manifestProblems(manifest), ...(await fileProblems(folder, manifest))];
   if (problems.length > 0) throw invalid(folder, problems);
   const { name, version, licence, intended_use: intendedUse } = manifest;
@@ -120,6 +123,14 @@ function manifestProblems(m: Manifest): string[] {
   if (m.stop_ids.length + m.stop_texts.length === 0)
     problems.push('neither stop_ids nor stop_texts say where an answer ends');
   return problems;
+}
+
+function refuseLicence({ licence }: Manifest, allowed: readonly string[] | undefined, where: string): void {
+  if (allowed === undefined || allowed.includes(licence)) return;
+  const some = allowed.length === 0 ? 'none' : allowed.join(', ');
+  throw new PlumblineError('bundle-licence', `its licence is "${licence}"; inference.licences allows ${some}`, {
+    where,
+  });
 }
 
 async function fileProblems(dir: string, m: Manifest): Promise<string[]> {

@@ -4,6 +4,7 @@
 export { loadBundle, listBundles, type Bundle, type BundleListing } from './bundle.ts';
 export { manifestSchema, type Manifest, type Task } from './manifest.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
+export { labelsOf } from './labels.ts';
 export { promptOf, type Request } from './prompt.ts';
 export type { Box } from './region.ts';
 export type { Provider } from './graphs.ts';

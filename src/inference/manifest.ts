@@ -134,6 +134,8 @@ export const manifestSchema = {
     intended_use: text,
     provenance: { type: 'object' },
     modalities: { type: 'array', items: modality, default: [] },
+    /** What can be segmented beside findings and organs of the modalities; `*`: any words. */
+    targets: { type: 'array', items: text, default: [] },
     tasks: { type: 'object', minProperties: 1, additionalProperties: task },
     chat: {
       type: 'object',

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { asPlumblineError, PlumblineError, type Config, type Site } from '../base/index.ts';
-import { loadMappings, type Mappings } from '../findings/index.ts';
+import { loadMappings, loadTargets, type Mappings, type Targets } from '../findings/index.ts';
 import { createDecoder, type Decoder } from '../imaging/index.ts';
 import { createRuntime, listBundles, loadBundle, type Bundle, type Runtime } from '../inference/index.ts';
 import type { PresenceCodes } from '../outputs/index.ts';
@@ -13,10 +13,11 @@ export interface Reading {
   readonly routes: Routes;
   readonly mappings: Mappings;
   readonly presence: PresenceCodes;
+  readonly targets: Targets;
   readonly site: Site;
   readonly decoder: Decoder;
   readonly modelsDir: string;
-  /** Checked once, then kept. @throws PlumblineError `bundle-unknown`, `bundle-invalid` */
+  /** Checked once, then kept. @throws PlumblineError `bundle-unknown`, `bundle-invalid`, `bundle-licence` */
   bundle(name: string): Promise<Bundle>;
   /** The bundle's process, started when first asked for. */
   runtime(name: string): Promise<Runtime>;
@@ -51,6 +52,7 @@ export function openReading(config: Config, options: ReadingOptions = {}): Readi
   const routes = parseRoutes(readText(routesFile), routesFile);
   const presence = readJson(mappingFile(config, 'presence.json'));
   const mappings = loadMappings(readJson(mappingFile(config, 'codes.json')), presence);
+  const targets = loadTargets(readJson(mappingFile(config, 'targets.json')));
   const decoder = createDecoder({ seconds: config.imaging.decodeSeconds, maxPixels: config.imaging.maxPixels });
   const bundles = new Map<string, Promise<Bundle>>();
   const runtimes = new Map<string, Promise<Runtime>>();
@@ -59,13 +61,14 @@ export function openReading(config: Config, options: ReadingOptions = {}): Readi
     routes.rules.map(({ then }) => [then.bundle, { state: 'idle' } as Omit<ModelState, 'bundle'>]),
   );
 
-  const bundle = (name: string): Promise<Bundle> => remember(bundles, name, () => openBundle(modelsDir, name));
+  const bundle = (name: string): Promise<Bundle> => remember(bundles, name, () => openBundle(config, modelsDir, name));
   const start = async (name: string): Promise<Runtime> => {
     models.set(name, { state: 'starting' });
     try {
       const { tempDir, onRestart, around } = options;
+      const { licences: _licences, ...inference } = config.inference;
       const runtime = await createRuntime(await bundle(name), {
-        ...config.inference,
+        ...inference,
         ...(tempDir === undefined ? {} : { tempDir }),
         onRestart: (why) => onRestart?.(name, why),
       });
@@ -80,6 +83,7 @@ export function openReading(config: Config, options: ReadingOptions = {}): Readi
     routes,
     mappings,
     presence: presence as PresenceCodes,
+    targets,
     site: siteOf(config),
     decoder,
     modelsDir,
@@ -105,10 +109,10 @@ function remember<T>(map: Map<string, Promise<T>>, name: string, make: () => Pro
 }
 
 /** A bundle by the name of its folder; names are no paths. */
-async function openBundle(modelsDir: string, name: string): Promise<Bundle> {
+async function openBundle({ inference }: Config, modelsDir: string, name: string): Promise<Bundle> {
   const known = await listBundles(modelsDir);
   const found = known.find((b) => b.name === name);
-  if (found) return loadBundle(found.dir);
+  if (found) return loadBundle(found.dir, inference.licences);
   const names = known.map((b) => b.name).join(', ') || 'none';
   throw new PlumblineError('bundle-unknown', `no bundle "${name}" under ${modelsDir}; there: ${names}`, {
     where: name,
@@ -131,7 +135,10 @@ function siteOf(config: Config): Site {
  * The site's own file, or the one that comes with Plumbline: a site that only routes otherwise need not copy the codes, which
  * would grow old there. Routes are what a folder is named for, so they are never taken from elsewhere.
  */
-function mappingFile({ mappingsDir }: Config, name: 'routes.json' | 'codes.json' | 'presence.json'): string {
+function mappingFile(
+  { mappingsDir }: Config,
+  name: 'routes.json' | 'codes.json' | 'presence.json' | 'targets.json',
+): string {
   const shipped = resolve(home, 'mappings', name);
   if (mappingsDir === undefined) return shipped;
   const own = join(mappingsDir, name);

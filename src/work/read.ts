@@ -81,8 +81,9 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   const prompt = promptOf(bundle.manifest, request);
   onProgress?.('read', 0, 1);
   const { vision, sam } = bundle.manifest.preprocess;
+  const { burnedIn, captures } = route.policy;
   const modelSide = Math.max(vision.width, vision.height, sam.width, sam.height);
-  const reading = readStudy(instances, { burnedIn: route.policy.burnedIn, modelSide });
+  const reading = readStudy(instances, { burnedIn, ...(captures && { captures }), modelSide });
   if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
 
   const batches = reading.stacks.flatMap((stack) => batchesOf(stack, planesToRead(route, stack)));

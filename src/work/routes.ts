@@ -95,6 +95,12 @@ export const routesSchema = {
                     default: 'hold',
                     description: 'Images that say Burned In Annotation YES.',
                   },
+                  captures: {
+                    enum: ['pass-over', 'read'],
+                    default: 'pass-over',
+                    description:
+                      'Secondary captures in CT, MR, PT and NM series: pictures of a screen, no plane of the patient.',
+                  },
                   slices: {
                     type: 'object',
                     additionalProperties: false,
@@ -184,6 +190,7 @@ export interface RouteDecision {
 export interface RoutePolicy {
   readonly late: 'new' | 'replace' | 'never';
   readonly burnedIn: 'hold' | 'allow';
+  readonly captures?: 'pass-over' | 'read';
   readonly slices: { readonly every: number; readonly max: number; readonly propagate?: boolean };
   readonly frames?: { readonly stride: number; readonly max: number; readonly propagate?: boolean };
   readonly minMaskPixels: number;

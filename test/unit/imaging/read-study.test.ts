@@ -234,6 +234,13 @@ describe('what is never read', () => {
     expect(reading.stacks).toHaveLength(1);
   });
 
+  test('a secondary capture in the series of a scanner is read where the route says so', () => {
+    const capture = instance('a', 1, { ImageType: ['DERIVED', 'SECONDARY'] }, classes.sc);
+    const reading = readStudy([capture], { burnedIn: 'hold', captures: 'read' });
+    expect(reading.stacks).toHaveLength(1);
+    expect(reading.stacks[0]!.grid.placement.kind).toBe('none');
+  });
+
   test('an image of our make is no result of ours, nor is a capture whose UID is not derived', () => {
     expect(read([slice('a', 1, axial(0), { Manufacturer: 'Plumbline' })]).stacks).toHaveLength(1);
     const capture = instance(

@@ -52,6 +52,17 @@ describe('the committed bundle', () => {
   });
 });
 
+describe('the licence of a bundle', () => {
+  it('may be any where the site does not say, and else must be one that it allows', async () => {
+    await expect(loadBundle(tinyDir, ['MIT', 'Apache-2.0'])).resolves.toMatchObject({ name: 'plumbline-tiny' });
+    await expect(loadBundle(tinyDir, ['MIT'])).rejects.toMatchObject({
+      code: 'bundle-licence',
+      message: 'its licence is "Apache-2.0"; inference.licences allows MIT',
+    });
+    await expect(loadBundle(tinyDir, [])).rejects.toMatchObject({ code: 'bundle-licence' });
+  });
+});
+
 describe('a bundle is refused', () => {
   it.each<[string, string, unknown, RegExp]>([
     ['of an unknown format', 'format', 2, /format: expected 1, found 2/],

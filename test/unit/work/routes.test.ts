@@ -92,6 +92,7 @@ describe('the routes file', () => {
     expect(decision?.policy).toEqual({
       late: 'new',
       burnedIn: 'hold',
+      captures: 'pass-over',
       slices: { every: 1, max: 64, propagate: false },
       minMaskPixels: 4,
     });
