@@ -114,17 +114,37 @@ def test_the_heart_lies_mainly_on_the_right_of_the_picture() -> None:
         assert middle(phantom.masks["heart"])[0] > (columns.min() + columns.max()) / 2
 
 
-@pytest.mark.parametrize(("modality", "finding", "organ"), [
-    ("ct", "liver lesion", "liver"), ("xray", "lung nodule", "lungs"), ("xray", "consolidation", "lungs"), ("oct", "intraretinal cyst", "retina")])
+@pytest.mark.parametrize(
+    ("modality", "finding", "organ"),
+    [
+        ("ct", "liver lesion", "liver"),
+        ("xray", "lung nodule", "lungs"),
+        ("xray", "consolidation", "lungs"),
+        ("oct", "intraretinal cyst", "retina"),
+    ],
+)
 def test_a_finding_in_an_organ_is_part_of_its_mask(modality: str, finding: str, organ: str) -> None:
     shown = [phantom.masks for phantom in phantoms(modality) if phantom.masks[finding].any()]
     assert shown and all((masks[finding] & ~masks[organ]).sum() == 0 for masks in shown)
 
 
-@pytest.mark.parametrize(("modality", "finding", "organ"), [
-    ("ct", "renal cyst", "liver"), ("ct", "renal cyst", "spleen"), ("ct", "kidney stone", "liver"), ("xray", "pleural effusion", "lungs"), ("xray", "pleural effusion", "heart"),
-    ("mr", "brain tumor", "ventricles"), ("mr", "edema", "ventricles"), ("mr", "infarct", "ventricles"), ("oct", "subretinal fluid", "retina"), ("oct", "drusen", "retina"),
-    ("fundus", "exudate", "optic disc"), ("pet", "hypermetabolic lesion", "bladder")])
+@pytest.mark.parametrize(
+    ("modality", "finding", "organ"),
+    [
+        ("ct", "renal cyst", "liver"),
+        ("ct", "renal cyst", "spleen"),
+        ("ct", "kidney stone", "liver"),
+        ("xray", "pleural effusion", "lungs"),
+        ("xray", "pleural effusion", "heart"),
+        ("mr", "brain tumor", "ventricles"),
+        ("mr", "edema", "ventricles"),
+        ("mr", "infarct", "ventricles"),
+        ("oct", "subretinal fluid", "retina"),
+        ("oct", "drusen", "retina"),
+        ("fundus", "exudate", "optic disc"),
+        ("pet", "hypermetabolic lesion", "bladder"),
+    ],
+)
 def test_a_finding_beside_an_organ_is_no_part_of_its_mask(modality: str, finding: str, organ: str) -> None:
     shown = [phantom.masks for phantom in phantoms(modality) if phantom.masks[finding].any()]
     assert shown and all(not (masks[finding] & masks[organ]).any() for masks in shown)
@@ -213,7 +233,7 @@ def test_a_picture_does_not_depend_on_what_else_is_written(tmp_path: Path) -> No
 
 
 def test_the_command_refuses_what_it_cannot_draw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in (["--modality", "mammography"], ["--count", "0"], ["--size", "8"]):
+    for wrong in (["--modality", "mammography"], ["--count", "0"], ["--seed", "-1"], ["--size", "8"]):
         with pytest.raises(SystemExit):
             main(["--out", str(tmp_path), *wrong])
     assert "--size 32 or more" in capsys.readouterr().err

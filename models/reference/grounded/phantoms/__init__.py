@@ -17,8 +17,17 @@ from .texture import Picture, bytes_of
 __all__ = ["LABELS", "Labels", "Phantom", "make"]
 
 DRAW: dict[str, Callable[[Scene], Picture]] = {
-    "ct": ct.draw, "mr": mr.draw, "xray": xray.draw, "us": us.draw, "path": path.draw, "endo": endo.draw,
-    "fundus": fundus.draw, "oct": oct.draw, "derm": derm.draw, "micro": micro.draw, "pet": pet.draw,
+    "ct": ct.draw,
+    "mr": mr.draw,
+    "xray": xray.draw,
+    "us": us.draw,
+    "path": path.draw,
+    "endo": endo.draw,
+    "fundus": fundus.draw,
+    "oct": oct.draw,
+    "derm": derm.draw,
+    "micro": micro.draw,
+    "pet": pet.draw,
 }
 
 

@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=192, help="side in pixels (192)")
     parser.add_argument("--split", choices=("train", "val"), default="val", help="what the index calls them (val)")
     options = parser.parse_args(arguments)
-    if options.count < 1 or options.size < 32:
-        parser.error("--count must be 1 or more, --size 32 or more")
+    if options.count < 1 or options.size < 32 or options.seed < 0:
+        parser.error("--count must be 1 or more, --size 32 or more, --seed 0 or more")
     modalities = list(dict.fromkeys(options.modality or LABELS))
     written = write(options.out, modalities, options.count, options.seed, options.size, options.split)
     print(f"{written} pictures in {options.out}")
@@ -30,11 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(out: Path, modalities: list[str], count: int, seed: int, size: int = 192, split: str = "val") -> int:
-    """Writes ``SET/ID.png``, ``SET/ID.mask.png`` (8-bit, the label's number, 0 background, findings on top of organs), a mask of 0 and 255 for
-    each label present, since a finding may lie on an organ, and ``index.json``; returns the number of pictures.
+    """Writes ``SET/ID.png``, ``SET/ID.mask.png`` (8-bit, the label's number, 0 background, findings on top of organs),
+    a mask of 0 and 255 for each label present, since a finding may lie on an organ, and ``index.json``.
 
-    Each picture is a subject of its own; its generator is seeded with
-    (seed, modality, number), so that it does not depend on what else is written.
+    Each picture is a subject of its own. Its generator is seeded with (seed, modality, number), so that it does not
+    depend on what else is written. Returns the number of pictures. Raises ``OSError`` where a file cannot be written.
     """
     sets: dict[str, Any] = {}
     items: list[dict[str, Any]] = []
@@ -42,9 +42,16 @@ def write(out: Path, modalities: list[str], count: int, seed: int, size: int = 1
         labels = LABELS[modality]
         name = f"phantom_{modality}"
         (out / name).mkdir(parents=True, exist_ok=True)
-        sets[name] = {"modality": labels.view, "labels": {str(i): label for i, label in enumerate(labels.all, 1)},
-                      "licence": "Apache-2.0", "source": f"grounded.phantoms, seed {seed}", "subject": "picture",
-                      "note": "drawn, no real image", "images": {split: count}, "groups": {split: count}}
+        sets[name] = {
+            "modality": labels.view,
+            "labels": {str(i): label for i, label in enumerate(labels.all, 1)},
+            "licence": "Apache-2.0",
+            "source": f"grounded.phantoms, seed {seed}",
+            "subject": "picture",
+            "note": "drawn, no real image",
+            "images": {split: count},
+            "groups": {split: count},
+        }
         for number in range(1, count + 1):
             rng = np.random.default_rng([seed, list(LABELS).index(modality), number])
             items.append(write_one(out, name, modality, number, rng, size, split))
@@ -53,7 +60,8 @@ def write(out: Path, modalities: list[str], count: int, seed: int, size: int = 1
 
 
 def write_one(out: Path, name: str, modality: str, number: int, rng: np.random.Generator, size: int, split: str) -> dict[str, Any]:
-    """One picture with its masks; returns its line of the index. ``px``: pixels of each label's own mask, by number; ``masks``: their files."""
+    """One picture with its masks; returns its line of the index: ``px`` has the pixels of each label's whole mask by number,
+    ``masks`` their files."""
     labels = LABELS[modality]
     phantom = make(modality, rng, size)
     base = f"{name}/{modality}_{number:04d}"
@@ -67,8 +75,19 @@ def write_one(out: Path, name: str, modality: str, number: int, rng: np.random.G
     for label, path in masks.items():
         save(out / path, phantom.masks[label].astype(np.uint8) * 255)
     px = {str(labels.all.index(label) + 1): int(phantom.masks[label].sum()) for label in shown}
-    return {"id": base, "set": name, "split": split, "subject": f"{number:04d}", "image": f"{base}.png", "mask": f"{base}.mask.png",
-            "w": size, "h": size, "src": [size, size], "px": px, "masks": masks}
+    return {
+        "id": base,
+        "set": name,
+        "split": split,
+        "subject": f"{number:04d}",
+        "image": f"{base}.png",
+        "mask": f"{base}.mask.png",
+        "w": size,
+        "h": size,
+        "src": [size, size],
+        "px": px,
+        "masks": masks,
+    }
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""An axial slice through the upper abdomen, in Hounsfield units until the window is laid on. Radiological display: the liver on the left."""
+"""An axial slice through the upper abdomen, in Hounsfield units until windowed. Radiological display: the liver on the left."""
 
 import numpy as np
 
@@ -28,10 +28,10 @@ def wall(scene: Scene, hu: Picture) -> Plane:
     if rng.random() < 0.6:  # the table's upper edge
         x, y = grid(size)
         line = 0.93 + rng.uniform(-0.02, 0.03) - rng.uniform(0.0, 0.15) * (x - 0.5) ** 2
-        hu += np.float32(rng.uniform(500, 900)) * np.exp(-((y - line) * np.float32(110)) ** 2)
+        hu += np.float32(rng.uniform(500, 900)) * np.exp(-(((y - line) * np.float32(110)) ** 2))
     fat = rng.uniform(0.04, 0.16)
-    paint(hu, scene.body(0, 0, 1, 1, wobble=0.03), FAT + 6 * cloud(scene.rng, size, 12))
-    paint(hu, scene.body(0, 0.01, 1 - fat, 1 - fat, wobble=0.025), MUSCLE)
+    scene.fill(hu, FAT + 6 * cloud(scene.rng, size, 12), 0, 0, 1, 1, wobble=0.03)
+    scene.fill(hu, MUSCLE, 0, 0.01, 1 - fat, 1 - fat, wobble=0.025)
     inner = 0.93 - fat - rng.uniform(0.02, 0.05)
     cavity = scene.body(0, -0.02, inner, inner, wobble=0.02)
     paint(hu, cavity, FAT + 12 * cloud(scene.rng, size, 16))
@@ -40,7 +40,7 @@ def wall(scene: Scene, hu: Picture) -> Plane:
             continue
         at = np.radians(turn)
         rib = (1 - fat - 0.055) * np.array([np.cos(at), np.sin(at)])
-        paint(hu, scene.body(rib[0], rib[1], 0.07, 0.026, turn + 90), rng.uniform(250, 600))
+        scene.fill(hu, rng.uniform(250, 600), rib[0], rib[1], 0.07, 0.026, turn + 90)
     return cavity
 
 
@@ -52,12 +52,12 @@ def bowel(scene: Scene, hu: Picture, cavity: Plane) -> None:
         x, y = rng.uniform(-0.2, 0.62), rng.uniform(-0.6, 0.15)
         r = rng.uniform(0.07, 0.13)
         angle = rng.uniform(0, 180)
-        paint(hu, scene.body(x, y, r, r * 1.2, angle) * cavity, rng.uniform(30, 70))
+        scene.fill(hu, rng.uniform(30, 70), x, y, r, r * 1.2, angle, within=cavity)
         content = rng.uniform(180, 300) if oral and rng.random() < 0.4 else AIR * 0.8 if rng.random() < 0.25 else rng.uniform(-20, 40)
-        paint(hu, scene.body(x, y, r * 0.6, r * 0.7, angle) * cavity, content)
+        scene.fill(hu, content, x, y, r * 0.6, r * 0.7, angle, within=cavity)
     if rng.random() < 0.8:
         x, y = scene.near(0.33, 0.06), scene.near(-0.42, 0.05)
-        paint(hu, scene.body(x, y, 0.26, 0.22, rng.uniform(-20, 30)) * cavity, rng.uniform(40, 70))
+        scene.fill(hu, rng.uniform(40, 70), x, y, 0.26, 0.22, rng.uniform(-20, 30), within=cavity)
         inside = scene.body(x, y, 0.21, 0.17, rng.uniform(-20, 30)) * cavity
         paint(hu, inside, rng.uniform(0, 40))
         if rng.random() < 0.6:  # gas rises to the front
@@ -70,14 +70,14 @@ def spine(scene: Scene, hu: Picture) -> None:
     rng = scene.rng
     bone = rng.uniform(150, 260)
     for side in (-1, 1):
-        paint(hu, scene.body(side * 0.24, 0.68, 0.15, 0.12, side * 15), MUSCLE + 5)
-        paint(hu, scene.body(side * 0.2, 0.46, 0.08, 0.1), MUSCLE)  # psoas
-        paint(hu, scene.body(side * 0.16, 0.64, 0.12, 0.03, side * -12), bone + 150)
-    paint(hu, scene.body(0, 0.8, 0.03, 0.1), bone + 150)
-    paint(hu, scene.body(0, 0.645, 0.1, 0.11), bone + 250)
-    paint(hu, scene.body(0, 0.645, 0.065, 0.075), 20)
-    paint(hu, scene.body(0, 0.45, 0.16, 0.17, wobble=0.03), bone + 300)
-    paint(hu, scene.body(0, 0.45, 0.135, 0.14, wobble=0.03), bone + 40 * cloud(rng, scene.size, 24))
+        scene.fill(hu, MUSCLE + 5, side * 0.24, 0.68, 0.15, 0.12, side * 15)
+        scene.fill(hu, MUSCLE, side * 0.2, 0.46, 0.08, 0.1)  # psoas
+        scene.fill(hu, bone + 150, side * 0.16, 0.64, 0.12, 0.03, side * -12)
+    scene.fill(hu, bone + 150, 0, 0.8, 0.03, 0.1)
+    scene.fill(hu, bone + 250, 0, 0.645, 0.1, 0.11)
+    scene.fill(hu, 20, 0, 0.645, 0.065, 0.075)
+    scene.fill(hu, bone + 300, 0, 0.45, 0.16, 0.17, wobble=0.03)
+    scene.fill(hu, bone + 40 * cloud(rng, scene.size, 24), 0, 0.45, 0.135, 0.14, wobble=0.03)
 
 
 def organs(scene: Scene, hu: Picture, cavity: Plane, contrast: float) -> Plane:
@@ -103,15 +103,18 @@ def organs(scene: Scene, hu: Picture, cavity: Plane, contrast: float) -> Plane:
     paint(hu, liver, liver_value + 5 * cloud(rng, size, 24))
     for _ in range(rng.integers(2, 6)):  # hepatic veins
         x, y = rng.uniform(-0.6, -0.2), rng.uniform(-0.35, 0.15)
-        paint(hu, scene.body(x, y, rng.uniform(0.015, 0.04), rng.uniform(0.05, 0.12), rng.uniform(0, 180)) * liver,
-              liver_value + (35 * contrast if contrast > 0.3 else -12))
+        paint(
+            hu,
+            scene.body(x, y, rng.uniform(0.015, 0.04), rng.uniform(0.05, 0.12), rng.uniform(0, 180)) * liver,
+            liver_value + (35 * contrast if contrast > 0.3 else -12),
+        )
     paint(hu, spleen, liver_value - 10 + 30 * contrast * rng.random() + 4 * cloud(rng, size, 24))
     paint(hu, kidneys, 50 + 110 * contrast + 6 * cloud(rng, size, 20))
     paint(hu, sinus * kidneys, FAT * 0.6)
     vessel = 45 + rng.uniform(100, 230) * contrast
     paint(hu, aorta, vessel)
     if rng.random() < 0.25:
-        paint(hu, scene.body(aside + 0.07, 0.23, 0.012, 0.05), 400)  # calcified wall
+        scene.fill(hu, 400, aside + 0.07, 0.23, 0.012, 0.05)  # calcified wall
     paint(hu, cava, 45 + 100 * contrast)
     if rng.random() < 0.35:  # gallbladder, beside the liver and no part of it
         gall = scene.body(scene.near(-0.22, 0.05), scene.near(-0.02, 0.04), 0.07, 0.12, rng.uniform(-30, 30), 0.05)
@@ -127,8 +130,23 @@ def liver_outline(scene: Scene) -> Points:
     """Right lobe against the side wall, left lobe tapering across the midline."""
     rng = scene.rng
     reach = rng.uniform(-0.02, 0.24)
-    corners = np.array([(-0.86, -0.3), (-0.62, -0.62), (-0.3, -0.78), (-0.05, -0.72), (reach, -0.6), (reach - 0.05, -0.45), (-0.14, -0.3),
-                        (-0.2, 0.0), (-0.3, 0.16), (-0.42, 0.3), (-0.62, 0.48), (-0.8, 0.35), (-0.93, 0.05)])
+    corners = np.array(
+        [
+            (-0.86, -0.3),
+            (-0.62, -0.62),
+            (-0.3, -0.78),
+            (-0.05, -0.72),
+            (reach, -0.6),
+            (reach - 0.05, -0.45),
+            (-0.14, -0.3),
+            (-0.2, 0.0),
+            (-0.3, 0.16),
+            (-0.42, 0.3),
+            (-0.62, 0.48),
+            (-0.8, 0.35),
+            (-0.93, 0.05),
+        ]
+    )
     return smooth(corners + rng.normal(0, 0.022, corners.shape)) * rng.uniform(0.93, 1.03)
 
 
@@ -136,7 +154,9 @@ def spleen_outline(scene: Scene) -> Points:
     """A crescent along the left side wall, hollow towards stomach and kidney."""
     rng = scene.rng
     length = rng.uniform(0.7, 1.15)
-    corners = np.array([(0.66, -0.28), (0.84, -0.12), (0.9, 0.12), (0.82, 0.36), (0.66, 0.56), (0.56, 0.54), (0.58, 0.36), (0.6, 0.15), (0.58, -0.08)])
+    corners = np.array(
+        [(0.66, -0.28), (0.84, -0.12), (0.9, 0.12), (0.82, 0.36), (0.66, 0.56), (0.56, 0.54), (0.58, 0.36), (0.6, 0.15), (0.58, -0.08)]
+    )
     corners = (corners - (0.72, 0.15)) * (rng.uniform(0.9, 1.15), length) + (0.72, 0.15)
     return smooth(corners + rng.normal(0, 0.016, corners.shape))
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from .scene import Scene
-from .shapes import Plane, coverage, blob, stroke, wander
+from .shapes import Plane, blob, coverage, stroke, wander
 from .texture import Picture, blurred, cloud, colour_finish, grid, paint, plain, shade, vignette
 
 
@@ -33,8 +33,7 @@ def redness(scene: Scene, picture: Picture) -> None:
 
 
 def findings(scene: Scene, picture: Picture, tone: np.ndarray) -> None:
-    rng, size = scene.rng, scene.size
-    everywhere = np.ones((size, size), np.float32)
+    everywhere = np.ones((scene.size, scene.size), np.float32)
     counts = scene.plan({"melanoma": 2, "vascular lesion": 2, "nevus": 2})
     for _ in range(counts["melanoma"]):
         spot = scene.settle("melanoma", everywhere, (0.16, scene.largest), inside=1.2, aspect=1.6, wobble=0.14, harmonics=9, rough=1.0)
@@ -75,7 +74,7 @@ def melanoma(scene: Scene, picture: Picture, spot: Plane, tone: np.ndarray) -> N
     rng, size = scene.rng, scene.size
     colour = plain(size, tone * (0.42, 0.33, 0.28))
     for hue in ((28, 20, 20), (72, 80, 105), (150, 75, 65), (55, 35, 25)):
-        patch = np.clip(cloud(rng, size, 11) * 2.5 - rng.uniform(0.5, 1.8), 0, 1)
+        patch = np.clip(cloud(rng, size, int(rng.integers(4, 12))) * 2.5 - rng.uniform(0.5, 1.8), 0, 1)
         paint(colour, patch, tuple(c * rng.uniform(0.85, 1.15) for c in hue))
     shade(colour, 1 + 0.1 * cloud(rng, size, 30))
     paint(picture, blurred(spot, rng.uniform(0.3, 1.0)), colour)
@@ -96,8 +95,15 @@ def hairs(scene: Scene, picture: Picture) -> None:
     if rng.random() < 0.5:
         return
     heading, bend = rng.uniform(0, 2 * np.pi), rng.uniform(0.04, 0.16)
-    lines = [wander(rng, tuple(rng.uniform(0, 1, 2)), heading + rng.normal(0, 0.5), rng.uniform(0.3, 0.9), bend=bend) for _ in range(rng.integers(2, 14))]
-    paint(picture, stroke(lines, 0.005 if rng.random() < 0.7 else 0.01, size) * rng.uniform(0.6, 1), rng.uniform(15, 90) * np.array([1, 0.85, 0.75]))
+    lines = [
+        wander(rng, tuple(rng.uniform(0, 1, 2)), heading + rng.normal(0, 0.5), rng.uniform(0.3, 0.9), bend=bend)
+        for _ in range(rng.integers(2, 14))
+    ]
+    paint(
+        picture,
+        stroke(lines, 0.005 if rng.random() < 0.8 else 0.009, size) * rng.uniform(0.6, 1),
+        rng.uniform(15, 90) * np.array([1, 0.85, 0.75]),
+    )
 
 
 def extras(scene: Scene, picture: Picture) -> None:

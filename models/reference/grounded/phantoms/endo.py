@@ -30,7 +30,10 @@ def draw(scene: Scene) -> Picture:
 
 def vessels(scene: Scene, picture: Picture) -> None:
     rng, size = scene.rng, scene.size
-    lines = [wander(rng, tuple(rng.uniform(0.1, 0.9, 2)), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.4), bend=0.4) for _ in range(rng.integers(1, 10))]
+    lines = [
+        wander(rng, tuple(rng.uniform(0.1, 0.9, 2)), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.4), bend=0.4)
+        for _ in range(rng.integers(1, 10))
+    ]
     paint(picture, blurred(stroke(lines, 0.004, size), 0.6) * rng.uniform(0.15, 0.45), (150, 40, 45))
 
 

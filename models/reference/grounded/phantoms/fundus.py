@@ -45,7 +45,9 @@ def tree(scene: Scene, picture: Picture, disc: tuple[float, float], side: int) -
         for kind in range(2):  # artery, vein
             reach, height = rng.uniform(0.5, 0.75), rng.uniform(0.16, 0.34)
             t = np.linspace(0, 1, 24)
-            path = np.stack([disc[0] - side * reach * t**1.3, disc[1] + up * height * np.sin(t * 2.3) * (1 + 0.1 * kind) + rng.normal(0, 0.003, 24)], 1)
+            path = np.stack(
+                [disc[0] - side * reach * t**1.3, disc[1] + up * height * np.sin(t * 2.3) * (1 + 0.1 * kind) + rng.normal(0, 0.003, 24)], 1
+            )
             branch(scene, plane, path, 0.016 if kind else 0.011, 1.0 if kind else 0.7)
         t = np.linspace(0, 1, 12)
         nasal = np.stack([disc[0] + side * 0.3 * t, disc[1] + up * rng.uniform(0.1, 0.35) * t + 0.02 * np.sin(5 * t)], 1)
@@ -88,11 +90,19 @@ def findings(scene: Scene, picture: Picture, room: Plane) -> None:
     for _ in range(counts["hemorrhage"]):
         spot = scene.settle("hemorrhage", room, (0.075, 0.16), inside=1.0, aspect=1.8, wobble=0.16, harmonics=7)
         if spot is not None:
-            paint(picture, blurred(spot, rng.uniform(0.2, 0.8)) * rng.uniform(0.7, 1), (rng.uniform(70, 110), rng.uniform(8, 24), rng.uniform(8, 18)))
+            paint(
+                picture,
+                blurred(spot, rng.uniform(0.2, 0.8)) * rng.uniform(0.7, 1),
+                (rng.uniform(70, 110), rng.uniform(8, 24), rng.uniform(8, 18)),
+            )
     for _ in range(counts["exudate"]):
         spot = scene.settle("exudate", room, (0.052, 0.12), inside=1.0, smallest=0.05, aspect=1.7, wobble=0.2, harmonics=9)
         if spot is not None:
-            paint(picture, spot * np.clip(0.95 + 0.06 * cloud(rng, size, 40), 0, 1), (rng.uniform(240, 255), rng.uniform(210, 235), rng.uniform(90, 135)))
+            paint(
+                picture,
+                spot * np.clip(0.95 + 0.06 * cloud(rng, size, 40), 0, 1),
+                (rng.uniform(240, 255), rng.uniform(210, 235), rng.uniform(90, 135)),
+            )
     for _ in range(counts["cotton wool spot"]):
         spot = scene.settle("cotton wool spot", room, (0.075, 0.15), inside=1.0, aspect=1.6, wobble=0.1)
         if spot is not None:

@@ -26,11 +26,9 @@ class Labels:
 
 
 LABELS: dict[str, Labels] = {
-    "ct": Labels("Abdominal CT slice", ("liver lesion", "renal cyst", "kidney stone"),
-                 ("liver", "spleen", "aorta"), "patient"),
+    "ct": Labels("Abdominal CT slice", ("liver lesion", "renal cyst", "kidney stone"), ("liver", "spleen", "aorta"), "patient"),
     "mr": Labels("Brain MR slice", ("brain tumor", "edema", "infarct"), ("ventricles",), "patient"),
-    "xray": Labels("Chest radiograph", ("lung nodule", "consolidation", "pleural effusion"),
-                   ("heart", "lungs"), "patient"),
+    "xray": Labels("Chest radiograph", ("lung nodule", "consolidation", "pleural effusion"), ("heart", "lungs"), "patient"),
     "us": Labels("Ultrasound image", ("cyst", "solid mass", "calcification"), largest=0.40),
     "path": Labels("Histology image", ("tumor nest", "necrosis", "lymphoid aggregate"), largest=0.40),
     "endo": Labels("Endoscopy frame", ("polyp", "ulcer", "bleeding"), largest=0.42),

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from .scene import Scene
-from .shapes import Plane, Points, blob, coverage, of_diameter, turned
-from .texture import Picture, blurred, cloud, grain, paint, burn_text
+from .scene import COLLAR, Scene
+from .shapes import Plane, Points, blob, coverage, of_diameter, patch, turned
+from .texture import Picture, blurred, burn_text, cloud, grain, paint, paint_box
 
 DYES = ((40, 90, 255), (50, 255, 90), (255, 60, 50), (255, 255, 255), (60, 220, 255), (255, 90, 230))
 
@@ -59,7 +59,8 @@ def cluster(scene: Scene, light: Plane, spot: Plane) -> None:
     for y in np.arange(rows.min() / size, rows.max() / size + gap, gap * 0.9):
         for x in np.arange(columns.min() / size, columns.max() / size + gap, gap):
             at = (x + rng.normal(0, gap * 0.15), y + rng.normal(0, gap * 0.15))
-            paint(clump, coverage(blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size), rng.uniform(0.6, 1))
+            box, nucleus = patch(blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
+            paint_box(clump, box, nucleus, rng.uniform(0.6, 1))
     paint(light, spot * clump, rng.uniform(0.5, 0.75) * (1 + 0.1 * cloud(rng, size, 40)))
 
 
@@ -98,9 +99,9 @@ def lone(scene: Scene, light: Plane) -> None:
     texture = 1 + 0.12 * cloud(rng, size, 40)
     for _ in range(rng.integers(3, 26)):
         at = tuple(rng.uniform(0, 1, 2))
-        cover = coverage(blob(rng, at, (r * rng.uniform(1, 1.4), r), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
-        grown = cover > 0.02
-        if (grown & taken).any():
+        box, cover = patch(blob(rng, at, (r * rng.uniform(1, 1.4), r), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
+        if taken[box].any():
             continue
-        taken |= cv2.dilate(grown.view(np.uint8), scene.collar()).view(bool)
-        paint(light, cover, level * rng.uniform(0.7, 1.2) * texture)
+        reach = 1 + round(COLLAR * size)
+        taken[max(0, box[0].start - reach) : box[0].stop + reach, max(0, box[1].start - reach) : box[1].stop + reach] = True
+        paint_box(light, box, cover, level * rng.uniform(0.7, 1.2) * texture)

@@ -30,8 +30,8 @@ def draw(scene: Scene) -> Picture:
     matter = scene.draw(blob(rng, (0, 0), (0.75, 0.77), wobble=0.04, harmonics=22, rough=0.4, points=144))
     paint(picture, matter * brain, white + 4 * cloud(rng, size, 12))
     for side in (-1, 1):
-        paint(picture, scene.body(side * 0.33, 0.02, 0.1, 0.24, side * -12), (grey * 2 + white) / 3)  # basal ganglia
-    paint(picture, scene.body(0, 0, 0.014, 0.86, wobble=0.2) * brain, (grey + fluid) / 2)  # falx
+        scene.fill(picture, (grey * 2 + white) / 3, side * 0.33, 0.02, 0.1, 0.24, side * -12)  # basal ganglia
+    scene.fill(picture, (grey + fluid) / 2, 0, 0, 0.014, 0.86, wobble=0.2, within=brain)  # falx
     ventricles = lateral_ventricles(scene)
     paint(picture, ventricles, fluid)
     scene.mark("ventricles", ventricles)
@@ -50,8 +50,22 @@ def lateral_ventricles(scene: Scene) -> Plane:
     """Frontal horns, bodies and occipital horns of both sides, alike but not equal; sometimes the third ventricle."""
     rng = scene.rng
     wide, long = rng.uniform(0.85, 1.7), rng.uniform(0.85, 1.15)
-    half = np.array([(0.035, -0.2), (0.06, -0.34), (0.15, -0.44), (0.21, -0.42), (0.17, -0.25), (0.115, -0.08), (0.12, 0.06), (0.2, 0.2), (0.27, 0.36),
-                     (0.22, 0.4), (0.13, 0.25), (0.055, 0.05)])
+    half = np.array(
+        [
+            (0.035, -0.2),
+            (0.06, -0.34),
+            (0.15, -0.44),
+            (0.21, -0.42),
+            (0.17, -0.25),
+            (0.115, -0.08),
+            (0.12, 0.06),
+            (0.2, 0.2),
+            (0.27, 0.36),
+            (0.22, 0.4),
+            (0.13, 0.25),
+            (0.055, 0.05),
+        ]
+    )
     middle = np.array([0.1, 0.0])
     cover = np.zeros((scene.size, scene.size), np.float32)
     for side in (-1, 1):
@@ -64,7 +78,9 @@ def lateral_ventricles(scene: Scene) -> Plane:
     return cover
 
 
-def findings(scene: Scene, picture: Picture, outline: Points, brain: Plane, matter: Plane, levels: tuple[float, float, float], weighting: str) -> None:
+def findings(
+    scene: Scene, picture: Picture, outline: Points, brain: Plane, matter: Plane, levels: tuple[float, float, float], weighting: str
+) -> None:
     rng, size = scene.rng, scene.size
     rim, edema_level, infarct_level = levels
     counts = scene.plan({"infarct": 2, "brain tumor": 2, "edema": 2})
@@ -102,4 +118,4 @@ def wedge_outline(scene: Scene, outline: Points) -> Points:
     tip = middle * rng.uniform(0.28, 0.5)
     sides = [arc[-1] * (1 - t) + tip * t for t in (0.35, 0.7)], [tip * (1 - t) + arc[0] * t for t in (0.3, 0.65)]
     inner = np.array([*sides[0], tip, *sides[1]])
-    return np.vstack([arc, inner + rng.normal(0, 0.018, inner.shape)])
+    return smooth(np.vstack([arc[::2], inner + rng.normal(0, 0.02, inner.shape)]), 5)

@@ -1,17 +1,18 @@
 """An OCT B-scan through the macula: vitreous above, the layers of the retina, pigment epithelium, choroid below."""
 
+import cv2
 import numpy as np
 
 from .scene import Scene
 from .shapes import Plane, Points, blob
-from .texture import Picture, blurred, cloud, grain, grey_finish, grid, paint
+from .texture import Picture, cloud, grain, grey_finish, grid, paint
 
 # Depth in the retina (0 inner limiting membrane, 1 pigment epithelium) where a layer ends, and its mean level.
 LAYERS = ((0.1, 190), (0.3, 120), (0.42, 70), (0.52, 130), (0.86, 58), (0.92, 165), (1.0, 95))
 
 
 def draw(scene: Scene) -> Picture:
-    rng, size = scene.rng, scene.size
+    size = scene.size
     x = grid(size)[0][0]
     top, base = surfaces(scene, x)
     fluid = np.zeros_like(x)
@@ -26,7 +27,7 @@ def draw(scene: Scene) -> Picture:
             fluid = np.maximum(fluid, arch)
     epithelium = base - drusen  # the pigment epithelium rides on drusen
     floor = epithelium - fluid  # the neurosensory retina rides on fluid
-    roof = top - 0.85 * np.maximum(drusen, fluid)
+    roof = top - 0.85 * fluid - 0.3 * cv2.blur(drusen[None, :], (size // 24 * 2 + 1, 1))[0]  # the inner surface hardly follows drusen
     picture = layered(scene, roof, floor, epithelium, base)
     retina = between(roof, floor, size)
     lie_below(scene, picture, bumps, x, epithelium, floor, base)
@@ -41,7 +42,7 @@ def surfaces(scene: Scene, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     tilt, curve = rng.uniform(-0.18, 0.18), rng.uniform(-0.25, 0.15)
     base = rng.uniform(0.58, 0.68) + tilt * (x - 0.5) + curve * (x - 0.5) ** 2 + 0.006 * np.sin(x * rng.uniform(5, 12) + rng.uniform(0, 6))
     thick = rng.uniform(0.22, 0.29) + 0.01 * np.sin(x * rng.uniform(2, 6) + rng.uniform(0, 6))
-    pit = rng.uniform(0.04, 0.1) * np.exp(-((x - rng.uniform(0.35, 0.65)) / rng.uniform(0.07, 0.13)) ** 2) * (rng.random() < 0.8)
+    pit = rng.uniform(0.04, 0.1) * np.exp(-(((x - rng.uniform(0.35, 0.65)) / rng.uniform(0.07, 0.13)) ** 2)) * (rng.random() < 0.8)
     return (base - thick + pit).astype(np.float32), base.astype(np.float32)
 
 
@@ -85,8 +86,15 @@ def layered(scene: Scene, roof: np.ndarray, floor: np.ndarray, epithelium: np.nd
     return picture
 
 
-def lie_below(scene: Scene, picture: Picture, bumps: list[tuple[str, float, float, float]], x: np.ndarray, epithelium: np.ndarray,
-              floor: np.ndarray, base: np.ndarray) -> None:
+def lie_below(
+    scene: Scene,
+    picture: Picture,
+    bumps: list[tuple[str, float, float, float]],
+    x: np.ndarray,
+    epithelium: np.ndarray,
+    floor: np.ndarray,
+    base: np.ndarray,
+) -> None:
     """Fills the room under the retina (fluid: dark) and under the epithelium (drusen: grey), and claims it."""
     rng, size = scene.rng, scene.size
     for kind, at, half, _ in bumps:
@@ -122,5 +130,5 @@ def speckled(scene: Scene, picture: Picture) -> Picture:
     picture = picture * (1 + strength * grain(rng, size, rng.uniform(0, 0.9) * size / 192))
     if rng.random() < 0.3:  # shadow of a vessel
         x = grid(size)[0]
-        picture *= 1 - np.float32(rng.uniform(0.2, 0.5)) * np.exp(-((x - rng.uniform(0.1, 0.9)) * np.float32(60)) ** 2)
+        picture *= 1 - np.float32(rng.uniform(0.2, 0.5)) * np.exp(-(((x - rng.uniform(0.1, 0.9)) * np.float32(60)) ** 2))
     return grey_finish(rng, picture, noise=(2, 10), blur=(0.2, 0.8), text=0.2)

@@ -8,7 +8,9 @@ from .scene import Mask, Scene
 from .shapes import Plane, Points
 from .texture import Picture, blurred, cloud, colour_finish, grain, paint, shade, vignette
 
-HAEMATOXYLIN = np.array([0.65, 0.70, 0.29], np.float32)  # absorbance of R, G, B for a unit of stain, after Ruifrok and Johnston 2001; eosin a little warmer
+HAEMATOXYLIN = np.array(
+    [0.65, 0.70, 0.29], np.float32
+)  # absorbance of R, G, B for a unit of stain, after Ruifrok and Johnston 2001; eosin a little warmer
 EOSIN = np.array([0.09, 0.92, 0.28], np.float32)
 
 
@@ -19,8 +21,11 @@ def draw(scene: Scene) -> Picture:
     nests, dead, lymph = [], [], []
     everywhere = np.ones((size, size), np.float32)
     counts = scene.plan({"tumor nest": 3, "necrosis": 2, "lymphoid aggregate": 2})
-    for label, spots, sizes, wobble in (("tumor nest", nests, (0.14, scene.largest), 0.14), ("necrosis", dead, (0.14, scene.largest), 0.18),
-                                        ("lymphoid aggregate", lymph, (0.12, 0.24), 0.08)):
+    for label, spots, sizes, wobble in (
+        ("tumor nest", nests, (0.14, scene.largest), 0.14),
+        ("necrosis", dead, (0.17, scene.largest), 0.18),
+        ("lymphoid aggregate", lymph, (0.12, 0.24), 0.08),
+    ):
         for _ in range(counts[label]):
             spot = scene.settle(label, everywhere, sizes, inside=1.15, aspect=1.6, wobble=wobble, harmonics=7)
             if spot is not None:
@@ -67,7 +72,10 @@ def nuclei(scene: Scene, blue: Plane, nests: list[Plane], dead: list[Plane], lym
     heading = rng.uniform(0, 180)
     scattered = rng.uniform(0, size, (rng.integers(90, 200), 2))
     ellipses(rng, plane, inside(scattered, kind == 0), (0.0055, 0.006), (1.6, 2.9), (heading - 30, heading + 30), (120, 190))
-    for value, gap, radii, stretch, depth in ((1, 0.034, (0.011, 0.019), (1, 1.5), (130, 230)), (3, 0.021, (0.008, 0.0105), (1, 1.05), (200, 250))):
+    for value, gap, radii, stretch, depth in (
+        (1, 0.034, (0.011, 0.019), (1, 1.5), (130, 230)),
+        (3, 0.021, (0.008, 0.0105), (1, 1.05), (200, 250)),
+    ):
         room = cv2.erode((kind == value).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
         if room.any():
             line = np.arange(0, 1, gap) * size
@@ -85,12 +93,19 @@ def inside(places: Points, room: Mask) -> Points:
     return places[room[places[:, 1].astype(int), places[:, 0].astype(int)]]
 
 
-def ellipses(rng: np.random.Generator, plane: NDArray[np.uint8], places: Points, radii: tuple[float, float], stretch: tuple[float, float],
-             angles: tuple[float, float], depth: tuple[int, int]) -> None:
+def ellipses(
+    rng: np.random.Generator,
+    plane: NDArray[np.uint8],
+    places: Points,
+    radii: tuple[float, float],
+    stretch: tuple[float, float],
+    angles: tuple[float, float],
+    depth: tuple[int, int],
+) -> None:
     """Antialiased ellipses at places (pixels); short half axes in sides, long ones so many times longer, angles in degrees, grey values."""
     count, size = len(places), len(plane)
     short = rng.uniform(*radii, count) * size
     axes = np.maximum(np.stack([short * rng.uniform(*stretch, count), short], 1) * 16, 8).astype(int).tolist()
     turns, depths = rng.uniform(*angles, count).tolist(), rng.integers(*depth, count).tolist()
-    for place, axis, turn, value in zip((places * 16).astype(int).tolist(), axes, turns, depths):
+    for place, axis, turn, value in zip((places * 16).astype(int).tolist(), axes, turns, depths, strict=True):
         cv2.ellipse(plane, place, axis, turn, 0, 360, value, -1, cv2.LINE_AA, 4)

@@ -17,12 +17,12 @@ def draw(scene: Scene) -> Picture:
             body = np.maximum(body, scene.body(side * rng.uniform(0.47, 0.52), 0.0, 0.06, 0.52, side * -4))
     paint(uptake, body, 0.11 + 0.02 * cloud(rng, size, 10))
     for side in (-1, 1):
-        paint(uptake, scene.body(side * 0.22, -0.3, 0.15, 0.22, side * 6), 0.05)  # lungs
+        scene.fill(uptake, 0.05, side * 0.22, -0.3, 0.15, 0.22, side * 6)  # lungs
     hot = np.zeros_like(uptake)
     brain = scene.body(0, -0.88, 0.16, 0.1)
     paint(uptake, brain, rng.uniform(0.75, 1.0) * (1 + 0.12 * cloud(rng, size, 24)))
-    paint(uptake, scene.body(-0.2, 0.05, 0.22, 0.12, -10), rng.uniform(0.24, 0.34))  # liver
-    paint(uptake, scene.body(0.3, 0.02, 0.08, 0.08), rng.uniform(0.18, 0.26))  # spleen
+    scene.fill(uptake, rng.uniform(0.24, 0.34), -0.2, 0.05, 0.22, 0.12, -10)  # liver
+    scene.fill(uptake, rng.uniform(0.18, 0.26), 0.3, 0.02, 0.08, 0.08)  # spleen
     heart = scene.body(0.12, -0.16, 0.11, 0.09, 30)
     paint(uptake, heart, rng.uniform(0.2, 0.7))
     hot = np.maximum(brain, heart)
@@ -31,7 +31,7 @@ def draw(scene: Scene) -> Picture:
         paint(uptake, kidney, rng.uniform(0.3, 0.6))
         hot = np.maximum(hot, kidney)
     for _ in range(rng.integers(3, 8)):  # bowel
-        paint(uptake, scene.body(rng.uniform(-0.22, 0.22), rng.uniform(0.2, 0.5), 0.04, 0.06, rng.uniform(0, 180)), rng.uniform(0.14, 0.25))
+        scene.fill(uptake, rng.uniform(0.14, 0.25), rng.uniform(-0.22, 0.22), rng.uniform(0.2, 0.5), 0.04, 0.06, rng.uniform(0, 180))
     bladder = scene.body(scene.near(0, 0.03), scene.near(0.62, 0.03), rng.uniform(0.09, 0.14), rng.uniform(0.07, 0.11), wobble=0.05)
     paint(uptake, bladder, rng.uniform(0.85, 1.3))
     scene.mark("bladder", bladder)
@@ -49,5 +49,17 @@ def draw(scene: Scene) -> Picture:
 
 def outline(scene: Scene) -> np.ndarray:
     """Head, shoulders, trunk and the beginning of the thighs; arms up or out of the field."""
-    half = [(0.07, -0.99), (0.16, -0.9), (0.15, -0.78), (0.09, -0.7), (0.3, -0.62), (0.42, -0.5), (0.4, -0.25), (0.36, 0.1), (0.36, 0.4), (0.4, 0.6), (0.38, 0.99)]
+    half = [
+        (0.07, -0.99),
+        (0.16, -0.9),
+        (0.15, -0.78),
+        (0.09, -0.7),
+        (0.3, -0.62),
+        (0.42, -0.5),
+        (0.4, -0.25),
+        (0.36, 0.1),
+        (0.36, 0.4),
+        (0.4, 0.6),
+        (0.38, 0.99),
+    ]
     return smooth(np.array(half + [(-x, y) for x, y in reversed(half)]))

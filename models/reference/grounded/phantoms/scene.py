@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .shapes import Plane, Points, blob, coverage, of_diameter
+from .shapes import Plane, Points, blob, coverage, of_diameter, patch
+from .texture import Picture, paint_box
 
 Mask = NDArray[np.bool_]
 Outline = Callable[[tuple[float, float], float], Points]
 
 PRESENT = 0.47  # chance that a finding of a class is wanted; a few find no room
+COLLAR = 0.02  # gap kept between findings, in sides
 CROWDED = 0.30  # largest equivalent diameter (sides) of an instance where a picture shows several
 
 
@@ -46,6 +48,22 @@ class Scene:
         """Coverage of a wobbled ellipse given in the anatomy's coordinates; ``angle`` in degrees."""
         return self.draw(blob(self.rng, (x, y), (rx, ry), angle=np.radians(angle), wobble=wobble, harmonics=harmonics))
 
+    def fill(
+        self,
+        picture: Picture,
+        value: float | Picture,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        angle: float = 0.0,
+        wobble: float = 0.05,
+        within: Plane | None = None,
+    ) -> None:
+        """Paints a wobbled ellipse, given as to ``body``, where it lies ``within`` a region; quicker than a plane of its own."""
+        box, cover = patch(self.posed(blob(self.rng, (x, y), (rx, ry), angle=np.radians(angle), wobble=wobble, points=48)), self.size)
+        paint_box(picture, box, cover if within is None else cover * within[box], value)
+
     def near(self, value: float, by: float) -> float:
         """A number near ``value``: evenly spread, at most ``by`` away."""
         return float(self.rng.uniform(value - by, value + by))
@@ -72,24 +90,40 @@ class Scene:
         self.masks[label] = np.maximum(self.masks[label], cover) if label in self.masks else cover
 
     def claim(self, label: str, cover: Plane, smallest: float) -> bool:
-        """Adds a finding, if it is one piece of fair size (equivalent diameters in sides), in the picture, apart from others; says whether."""
-        mask = cover >= 0.5
-        pixels = int(mask.sum())
-        diameter = 2 * np.sqrt(pixels / np.pi) / self.size
-        edge = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
-        if not smallest <= diameter <= self.largest or edge or (mask & self.taken).any() or cv2.connectedComponents(mask.view(np.uint8))[0] != 2:
+        """Adds a finding if it is one piece of fair size (equivalent diameter in sides), in the picture, apart from others.
+
+        Says whether it was added.
+        """
+        mask = (cover >= 0.5).view(np.uint8)
+        x, y, wide, tall = cv2.boundingRect(mask)
+        piece = mask[y : y + tall, x : x + wide]
+        diameter = 2 * np.sqrt(np.count_nonzero(piece) / np.pi) / self.size
+        edge = x == 0 or y == 0 or x + wide == self.size or y + tall == self.size
+        if edge or not smallest <= diameter <= self.largest or self.taken[y : y + tall, x : x + wide][piece > 0].any():
+            return False
+        if cv2.connectedComponents(piece)[0] != 2:
             return False
         self.mark(label, cover)
-        self.taken |= cv2.dilate(mask.view(np.uint8), self.collar()).view(bool)
+        reach = max(1, round(COLLAR * self.size))
+        box = (slice(max(0, y - reach), y + tall + reach), slice(max(0, x - reach), x + wide + reach))
+        self.taken[box] |= cv2.dilate(mask[box], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(bool)
         return True
 
-    def collar(self) -> NDArray[np.uint8]:
-        """The gap kept between findings: about 2 % of the side."""
-        reach = max(1, round(0.02 * self.size))
-        return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-
-    def settle(self, label: str, region: Plane, sizes: tuple[float, float], *, inside: float = 1.0, smallest: float = 0.07, clip: bool = True,
-               aspect: float = 1.5, wobble: float = 0.1, harmonics: int = 5, rough: float = 1.3, outline: Outline | None = None) -> Plane | None:
+    def settle(
+        self,
+        label: str,
+        region: Plane,
+        sizes: tuple[float, float],
+        *,
+        inside: float = 1.0,
+        smallest: float = 0.07,
+        clip: bool = True,
+        aspect: float = 1.5,
+        wobble: float = 0.1,
+        harmonics: int = 5,
+        rough: float = 1.3,
+        outline: Outline | None = None,
+    ) -> Plane | None:
         """Finds room for a finding in a region, draws and claims it; its coverage, or nothing where there is no room.
 
         ``sizes``: equivalent diameters (sides) to draw from. ``inside``: how many of its radii the middle keeps from the region's edge
@@ -97,7 +131,9 @@ class Scene:
         """
         rng = self.rng
         free = (region >= 0.5) & ~self.taken
-        depth = cv2.distanceTransform(cv2.copyMakeBorder(free.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        depth = cv2.distanceTransform(cv2.copyMakeBorder(free.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), cv2.DIST_L2, 3)[
+            1:-1, 1:-1
+        ]
         low, high = sizes
         for _ in range(8):
             diameter = rng.uniform(low, high)
@@ -111,8 +147,18 @@ class Scene:
                 points = outline(centre, diameter)
             else:
                 stretch = np.sqrt(rng.uniform(1, aspect))
-                points = of_diameter(blob(rng, centre, (diameter / 2 * stretch, diameter / 2 / stretch), angle=rng.uniform(0, np.pi),
-                                          wobble=wobble, harmonics=harmonics, rough=rough), diameter)
+                points = of_diameter(
+                    blob(
+                        rng,
+                        centre,
+                        (diameter / 2 * stretch, diameter / 2 / stretch),
+                        angle=rng.uniform(0, np.pi),
+                        wobble=wobble,
+                        harmonics=harmonics,
+                        rough=rough,
+                    ),
+                    diameter,
+                )
             cover = coverage(points, self.size)
             if clip:
                 cover = cover * region

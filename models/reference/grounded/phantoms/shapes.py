@@ -11,13 +11,23 @@ from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 Plane = NDArray[np.float32]
+Box = tuple[slice, slice]
 
 FINE = 4  # sub-pixels a pixel, each way
 THICK = 0.45  # of a sub-pixel: by how much a filled outline is too large
 
 
-def blob(rng: np.random.Generator, centre: tuple[float, float], radii: tuple[float, float], *, angle: float = 0.0,
-         wobble: float = 0.08, harmonics: int = 5, rough: float = 1.3, points: int = 72) -> Points:
+def blob(
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    radii: tuple[float, float],
+    *,
+    angle: float = 0.0,
+    wobble: float = 0.08,
+    harmonics: int = 5,
+    rough: float = 1.3,
+    points: int = 72,
+) -> Points:
     """An ellipse whose radius wavers: a Fourier series from two turns up, of ``harmonics`` terms, its size about ``wobble``.
 
     Terms fade as order^-``rough``: 1.3 gives smooth lobes, 0.7 spikes. Angles in radians.
@@ -70,17 +80,24 @@ def of_diameter(points: Points, diameter: float) -> Points:
 def coverage(points: Points, size: int) -> Plane:
     """The share of each pixel inside a closed outline, [size, size] in 0..1; what lies outside the picture is cut off."""
     out = np.zeros((size, size), np.float32)
+    box, tile = patch(points, size)
+    out[box] = tile
+    return out
+
+
+def patch(points: Points, size: int) -> tuple[Box, Plane]:
+    """Coverage of a closed outline, of the rectangle about it only: (rows and columns, plane); an empty one where it lies outside."""
     place = points * size
     (left, top), (right, bottom) = place.min(0), place.max(0)
     left, top = max(0, int(left) - 1), max(0, int(top) - 1)
     wide, tall = min(size, int(right) + 2) - left, min(size, int(bottom) + 2) - top
     if wide <= 0 or tall <= 0:
-        return out
+        return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     tile = np.zeros((tall * FINE, wide * FINE), np.uint8)
     fine = _inset((place - (left, top)) * FINE, THICK) * 16 + (0.5 - 8)  # in sixteenths of a sub-pixel, whose middle is its place; rounded
     cv2.fillPoly(tile, [fine.astype(np.int32)], 255, cv2.LINE_8, 4)
-    np.multiply(cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA), np.float32(1 / 255), out=out[top:top + tall, left:left + wide])
-    return out
+    cover = cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
+    return (slice(top, top + tall), slice(left, left + wide)), cover
 
 
 def _inset(points: Points, by: float) -> Points:
@@ -100,8 +117,9 @@ def stroke(lines: Points | list[Points], width: float, size: int) -> Plane:
     return out * np.float32(1 / 255)
 
 
-def wander(rng: np.random.Generator, start: tuple[float, float], heading: float, length: float, *, steps: int = 16,
-           bend: float = 0.25) -> Points:
+def wander(
+    rng: np.random.Generator, start: tuple[float, float], heading: float, length: float, *, steps: int = 16, bend: float = 0.25
+) -> Points:
     """A line that starts at ``start`` and changes its heading a little at each step."""
     headings = heading + np.cumsum(rng.normal(0, bend, steps))
     path = np.cumsum(np.stack([np.cos(headings), np.sin(headings)], 1) * length / steps, 0)

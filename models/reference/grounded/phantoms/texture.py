@@ -1,10 +1,13 @@
-"""Grain, clouds and what cameras and scanners do to a picture. Planes are float32 [size, size]; pictures [size, size] or [size, size, 3]."""
+"""Grain, clouds and what cameras and scanners do to a picture.
+
+Planes are float32 [size, size]; pictures float32 [size, size] or [size, size, 3], in 0..255 unless said otherwise.
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .shapes import Plane
+from .shapes import Box, Plane
 
 Picture = NDArray[np.float32]
 
@@ -33,12 +36,14 @@ def paint(picture: Picture, alpha: Plane, value: float | Picture | tuple[float, 
     """Lays ``value`` over the picture, in place, as far as ``alpha`` (0..1) covers it. Only the rectangle that it covers is touched."""
     x, y, wide, tall = cv2.boundingRect((alpha > 0.002).view(np.uint8))
     box = (slice(y, y + tall), slice(x, x + wide))
-    part, cover = picture[box], alpha[box]
-    if isinstance(value, np.ndarray) and value.ndim >= 2:
-        value = value[box]
-    else:
-        value = np.asarray(value, np.float32)
-    if picture.ndim == 3:
+    paint_box(picture, box, alpha[box], value)
+
+
+def paint_box(picture: Picture, box: Box, cover: Plane, value: float | Picture | tuple[float, float, float]) -> None:
+    """Lays ``value`` (of the whole picture) over a rectangle of it, as far as ``cover`` (of the rectangle) says."""
+    part = picture[box]
+    value = value[box] if isinstance(value, np.ndarray) and value.ndim >= 2 else np.asarray(value, np.float32)
+    if picture.ndim == 3 and cover.size:
         cover = rgb(cover)
     part += cover * (value - part)
 
@@ -72,8 +77,8 @@ def vignette(rng: np.random.Generator, size: int, most: float) -> Plane:
 
 def bytes_of(picture: Picture) -> NDArray[np.uint8]:
     """The picture (0..255) as RGB bytes [size, size, 3]; a grey one becomes three equal channels."""
-    clipped = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
-    return cv2.merge([clipped, clipped, clipped]) if clipped.ndim == 2 else clipped
+    level = cv2.convertScaleAbs(np.maximum(picture, 0))  # rounds and saturates
+    return cv2.merge([level, level, level]) if level.ndim == 2 else level
 
 
 def burn_text(rng: np.random.Generator, picture: Picture, value: float | tuple[float, float, float] = 255.0) -> None:
@@ -85,13 +90,28 @@ def burn_text(rng: np.random.Generator, picture: Picture, value: float | tuple[f
         x = int(rng.choice([0.02, 0.7, 0.85]) * size)
         y = int(rng.choice([0.06, 0.11, 0.92, 0.97]) * size)
         ink = np.zeros((size, size), np.uint8)
-        cv2.putText(ink, text, (x, y), int(rng.choice([cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_SIMPLEX])),
-                    size / 192 * rng.uniform(0.3, 0.6), 255, 1, cv2.LINE_AA)
+        cv2.putText(
+            ink,
+            text,
+            (x, y),
+            int(rng.choice([cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_SIMPLEX])),
+            size / 192 * rng.uniform(0.3, 0.6),
+            255,
+            1,
+            cv2.LINE_AA,
+        )
         paint(picture, ink / np.float32(255), value)
 
 
-def grey_finish(rng: np.random.Generator, picture: Picture, *, noise: tuple[float, float], blur: tuple[float, float] = (0, 0.9),
-                bias: float = 0.0, text: float = 0.3) -> Picture:
+def grey_finish(
+    rng: np.random.Generator,
+    picture: Picture,
+    *,
+    noise: tuple[float, float],
+    blur: tuple[float, float] = (0, 0.9),
+    bias: float = 0.0,
+    text: float = 0.3,
+) -> Picture:
     """What a grey picture (0..255) meets on its way to the screen: bias field, blur, noise (levels), contrast, gamma, text."""
     size = picture.shape[0]
     if bias:
@@ -107,8 +127,14 @@ def grey_finish(rng: np.random.Generator, picture: Picture, *, noise: tuple[floa
     return picture
 
 
-def colour_finish(rng: np.random.Generator, picture: Picture, *, noise: tuple[float, float] = (1, 7), blur: tuple[float, float] = (0, 0.9),
-                  cast: float = 0.08) -> Picture:
+def colour_finish(
+    rng: np.random.Generator,
+    picture: Picture,
+    *,
+    noise: tuple[float, float] = (1, 7),
+    blur: tuple[float, float] = (0, 0.9),
+    cast: float = 0.08,
+) -> Picture:
     """What a colour picture (0..255) meets: colour cast, blur, noise (levels), exposure."""
     size = picture.shape[0]
     gain = rng.uniform(1 - cast, 1 + cast, 3) * rng.uniform(0.85, 1.12)

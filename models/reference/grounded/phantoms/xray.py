@@ -15,7 +15,9 @@ def draw(scene: Scene) -> Picture:
     paint(picture, blurred(trunk(scene), 1.5), soft + 8 * cloud(rng, size, 3))
     domes = rng.uniform(0.34, 0.48) + np.array([0.0, rng.uniform(0.0, 0.08)])
     middle, heart = mediastinum(scene), scene.draw(heart_outline(scene, float(domes.mean())))
-    right, left = (scene.draw(lung_outline(scene, side, float(dome))) * (1 - middle) * (1 - heart) for side, dome in zip((-1, 1), domes))
+    right, left = (
+        scene.draw(lung_outline(scene, side, float(dome))) * (1 - middle) * (1 - heart) for side, dome in zip((-1, 1), domes, strict=True)
+    )
     lungs = np.maximum(right, left)
     paint(picture, blurred(lungs, 1.0), air + 7 * cloud(rng, size, 6))
     vessels(scene, picture, lungs)
@@ -30,16 +32,49 @@ def draw(scene: Scene) -> Picture:
 
 
 def trunk(scene: Scene) -> Plane:
-    corners = np.array([(-0.2, -1.2), (-0.22, -0.92), (-0.55, -0.82), (-0.95, -0.66), (-1.15, -0.2), (-0.93, 0.0), (-0.88, 0.5), (-0.9, 1.3),
-                        (0.9, 1.3), (0.88, 0.5), (0.93, 0.0), (1.15, -0.2), (0.95, -0.66), (0.55, -0.82), (0.22, -0.92), (0.2, -1.2)])
+    corners = np.array(
+        [
+            (-0.2, -1.2),
+            (-0.22, -0.92),
+            (-0.55, -0.82),
+            (-0.95, -0.66),
+            (-1.15, -0.2),
+            (-0.93, 0.0),
+            (-0.88, 0.5),
+            (-0.9, 1.3),
+            (0.9, 1.3),
+            (0.88, 0.5),
+            (0.93, 0.0),
+            (1.15, -0.2),
+            (0.95, -0.66),
+            (0.55, -0.82),
+            (0.22, -0.92),
+            (0.2, -1.2),
+        ]
+    )
     return scene.draw(smooth(corners))
 
 
 def lung_outline(scene: Scene, side: int, dome: float) -> Points:
     """side -1: the patient's right lung, on the left of the picture. The dome of the diaphragm is its lower edge."""
     rng = scene.rng
-    corners = np.array([(0.28, -0.8), (0.46, -0.66), (0.62, -0.3), (0.7, 0.1), (0.73, dome + 0.12), (0.7, dome + 0.17), (0.58, dome + 0.04), (0.42, dome - 0.03),
-                        (0.24, dome), (0.12, dome + 0.02), (0.08, 0.1), (0.1, -0.3), (0.15, -0.66)])
+    corners = np.array(
+        [
+            (0.28, -0.8),
+            (0.46, -0.66),
+            (0.62, -0.3),
+            (0.7, 0.1),
+            (0.73, dome + 0.12),
+            (0.7, dome + 0.17),
+            (0.58, dome + 0.04),
+            (0.42, dome - 0.03),
+            (0.24, dome),
+            (0.12, dome + 0.02),
+            (0.08, 0.1),
+            (0.1, -0.3),
+            (0.15, -0.66),
+        ]
+    )
     corners = corners + rng.normal(0, 0.015, corners.shape)
     return smooth(corners * (side * rng.uniform(0.94, 1.08), 1))
 
@@ -49,14 +84,40 @@ def heart_outline(scene: Scene, dome: float) -> Points:
     rng = scene.rng
     wide, base = rng.uniform(0.8, 1.25), dome + rng.uniform(0.08, 0.12)
     top = rng.uniform(-0.12, -0.02)
-    corners = np.array([(-0.1, top + 0.03), (0.04, top - 0.04), (0.17, top + 0.04), (0.28, (top * 2 + base) / 3), (0.4, (top + base * 3) / 4), (0.42, base - 0.06), (0.3, base),
-                        (0.02, base + 0.02), (-0.17, base - 0.02), (-0.22, (top + base) / 2)])
+    corners = np.array(
+        [
+            (-0.1, top + 0.03),
+            (0.04, top - 0.04),
+            (0.17, top + 0.04),
+            (0.28, (top * 2 + base) / 3),
+            (0.4, (top + base * 3) / 4),
+            (0.42, base - 0.06),
+            (0.3, base),
+            (0.02, base + 0.02),
+            (-0.17, base - 0.02),
+            (-0.22, (top + base) / 2),
+        ]
+    )
     return smooth((corners + rng.normal(0, 0.012, corners.shape)) * (wide, 1))
 
 
 def mediastinum(scene: Scene) -> Plane:
     """The great vessels above the heart, with the aortic knob on the patient's left: no part of the heart."""
-    corners = np.array([(-0.1, -0.95), (0.1, -0.95), (0.11, -0.5), (0.17, -0.42), (0.16, -0.3), (0.13, -0.2), (0.15, 0.0), (0.1, 0.6), (-0.1, 0.6), (-0.14, -0.1), (-0.1, -0.4)])
+    corners = np.array(
+        [
+            (-0.1, -0.95),
+            (0.1, -0.95),
+            (0.11, -0.5),
+            (0.17, -0.42),
+            (0.16, -0.3),
+            (0.13, -0.2),
+            (0.15, 0.0),
+            (0.1, 0.6),
+            (-0.1, 0.6),
+            (-0.14, -0.1),
+            (-0.1, -0.4),
+        ]
+    )
     return scene.draw(smooth(corners + scene.rng.normal(0, 0.01, corners.shape)) * (scene.rng.uniform(0.9, 1.2), 1))
 
 
@@ -75,7 +136,7 @@ def bones(scene: Scene, picture: Picture, lungs: Plane) -> None:
         clavicles.append(scene.posed(np.array([(side * 0.06, -0.62), (side * 0.3, -0.7), (side * 0.55, -0.72), (side * 0.85, -0.8)])))
     plane = (0.25 + 0.75 * lungs) * stroke(ribs, rng.uniform(0.018, 0.028), size) + stroke(clavicles, 0.026, size)
     for number in range(13):
-        paint(plane, scene.body(0, -1 + number * 0.16, 0.075, 0.06, wobble=0.03), 0.6)
+        scene.fill(plane, 0.6, 0, -1 + number * 0.16, 0.075, 0.06, wobble=0.03)
     picture += np.float32(rng.uniform(14, 38)) * blurred(plane, 0.8 * size / 192)
 
 
@@ -120,7 +181,15 @@ def effusion_outline(scene: Scene, side: int) -> Points:
     rng = scene.rng
     high, low = rng.uniform(-0.15, 0.3), rng.uniform(0.22, 0.4)
     high = min(high, low - 0.08)
-    corners = [(0.95, high - 0.05), (0.66, high), (0.58, (high + low * 2) / 3 - 0.02), (0.42, low), (0.05, low + 0.05), (0.05, 0.9), (0.95, 0.9)]
+    corners = [
+        (0.95, high - 0.05),
+        (0.66, high),
+        (0.58, (high + low * 2) / 3 - 0.02),
+        (0.42, low),
+        (0.05, low + 0.05),
+        (0.05, 0.9),
+        (0.95, 0.9),
+    ]
     return np.array(corners) * (side, 1)
 
 
@@ -132,7 +201,7 @@ def devices(scene: Scene, picture: Picture) -> None:
         picture += np.float32(rng.uniform(20, 60)) * stroke(line, 0.007, size)
     if rng.random() < 0.15:
         for _ in range(3):
-            paint(picture, scene.body(*rng.uniform(-0.6, 0.6, 2), 0.018, 0.018), 235)
+            scene.fill(picture, 235, *rng.uniform(-0.6, 0.6, 2), 0.018, 0.018)
 
 
 def vignette_of_collimator(scene: Scene) -> Plane:
