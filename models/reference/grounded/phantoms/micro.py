@@ -59,7 +59,9 @@ def cluster(scene: Scene, light: Plane, spot: Plane) -> None:
     for y in np.arange(rows.min() / size, rows.max() / size + gap, gap * 0.9):
         for x in np.arange(columns.min() / size, columns.max() / size + gap, gap):
             at = (x + rng.normal(0, gap * 0.15), y + rng.normal(0, gap * 0.15))
-            box, nucleus = patch(blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
+            box, nucleus = patch(
+                blob(rng, at, (gap * 0.52, gap * 0.45), angle=rng.uniform(0, 3), wobble=0.05, points=28), size, exact=False
+            )
             paint_box(clump, box, nucleus, rng.uniform(0.6, 1))
     paint(light, spot * clump, rng.uniform(0.5, 0.75) * (1 + 0.1 * cloud(rng, size, 40)))
 
@@ -99,7 +101,7 @@ def lone(scene: Scene, light: Plane) -> None:
     texture = 1 + 0.12 * cloud(rng, size, 40)
     for _ in range(rng.integers(3, 26)):
         at = tuple(rng.uniform(0, 1, 2))
-        box, cover = patch(blob(rng, at, (r * rng.uniform(1, 1.4), r), angle=rng.uniform(0, 3), wobble=0.05, points=28), size)
+        box, cover = patch(blob(rng, at, (r * rng.uniform(1, 1.4), r), angle=rng.uniform(0, 3), wobble=0.05, points=28), size, exact=False)
         if taken[box].any():
             continue
         reach = 1 + round(COLLAR * size)

@@ -61,7 +61,9 @@ class Scene:
         within: Plane | None = None,
     ) -> None:
         """Paints a wobbled ellipse, given as to ``body``, where it lies ``within`` a region; quicker than a plane of its own."""
-        box, cover = patch(self.posed(blob(self.rng, (x, y), (rx, ry), angle=np.radians(angle), wobble=wobble, points=48)), self.size)
+        box, cover = patch(
+            self.posed(blob(self.rng, (x, y), (rx, ry), angle=np.radians(angle), wobble=wobble, points=48)), self.size, exact=False
+        )
         paint_box(picture, box, cover if within is None else cover * within[box], value)
 
     def near(self, value: float, by: float) -> float:

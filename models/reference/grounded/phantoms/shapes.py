@@ -85,8 +85,11 @@ def coverage(points: Points, size: int) -> Plane:
     return out
 
 
-def patch(points: Points, size: int) -> tuple[Box, Plane]:
-    """Coverage of a closed outline, of the rectangle about it only: (rows and columns, plane); an empty one where it lies outside."""
+def patch(points: Points, size: int, exact: bool = True) -> tuple[Box, Plane]:
+    """Coverage of a closed outline, of the rectangle about it only: (rows and columns, plane); an empty one where it lies outside.
+
+    Not ``exact`` is quicker, and an eighth of a pixel too large on every side: for what is in no mask.
+    """
     place = points * size
     (left, top), (right, bottom) = place.min(0), place.max(0)
     left, top = max(0, int(left) - 1), max(0, int(top) - 1)
@@ -94,7 +97,10 @@ def patch(points: Points, size: int) -> tuple[Box, Plane]:
     if wide <= 0 or tall <= 0:
         return (slice(0, 0), slice(0, 0)), np.zeros((0, 0), np.float32)
     tile = np.zeros((tall * FINE, wide * FINE), np.uint8)
-    fine = _inset((place - (left, top)) * FINE, THICK) * 16 + (0.5 - 8)  # in sixteenths of a sub-pixel, whose middle is its place; rounded
+    fine = (place - (left, top)) * FINE
+    if exact:
+        fine = _inset(fine, THICK)
+    fine = fine * 16 + (0.5 - 8)  # in sixteenths of a sub-pixel, whose middle is its place; rounded
     cv2.fillPoly(tile, [fine.astype(np.int32)], 255, cv2.LINE_8, 4)
     cover = cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
     return (slice(top, top + tall), slice(left, left + wide)), cover
