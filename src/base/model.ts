@@ -153,7 +153,7 @@ export interface PassedOver {
   readonly reason: string;
 }
 
-/** Picture pixel (x, y) to source pixel: column = a*x + c*y + e, row = b*x + d*y + f. Always an exact flip or transpose. */
+/** Picture pixel (x, y) to source pixel: column = a*x + c*y + e, row = b*x + d*y + f. An exact flip or transpose; of a picture that is made smaller for people, that times a whole number. */
 export interface Affine {
   readonly a: number;
   readonly b: number;
@@ -175,6 +175,17 @@ export interface Picture {
   readonly toSource: Affine;
   /** How grey values were made, for people: `W 400 C 40`, `full range`, `colour`. */
   readonly window: string;
+  /** Where it shows a part of its plane only; `toSource` then leads to that part. */
+  readonly part?: PicturePart;
+}
+
+/** A part of a plane that the model looks at by itself: a tile of a slide. */
+export interface PicturePart {
+  /** 0-based first row and column on the plane. */
+  readonly row: number;
+  readonly column: number;
+  /** The pixels that it speaks for, in picture pixels, end exclusive: parts overlap, their cores do not. */
+  readonly core: { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
 }
 
 /** A mask on a picture, bit-packed: bit i of the row-major pixels is byte i>>3, bit i&7. */
@@ -190,6 +201,8 @@ export interface PictureMask {
 export interface Answer {
   readonly stack: string;
   readonly plane: number;
+  /** First row and column of the part that the picture showed, where it showed a part. */
+  readonly part?: { readonly row: number; readonly column: number };
   readonly task: string;
   readonly prompt: string;
   /** With its markup (`<p>`, `[SEG]`), without stop tokens. */

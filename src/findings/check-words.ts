@@ -72,6 +72,8 @@ function wordsOf(said: Said, claim: Claim): ReturnType<typeof placeWords> {
 
 /** Side and height words of a sentence against the masks of its phrases; the mask wins, the text stays. */
 export function wordWarnings(input: SideSources, said: Said, groupOf: ReadonlyMap<Unit, Group>): Notice[] {
+  // Words about a part of a plane speak of that part, its mask is of the whole.
+  if (said.picture.part) return [];
   const notices: Notice[] = [];
   for (const claim of said.claims) {
     const group = groupOf.get(claim.unit)!;

@@ -2,7 +2,7 @@ import { countBits, PlumblineError, type Answer, type Notice, type Stack } from 
 import { mapLabel, normalise, type MappedLabel, type Mappings } from './mappings.ts';
 import type { Stretch } from './negation.ts';
 import { parseAnswer, type AnswerForm, type ParsedSentence } from './parse.ts';
-import { placeMask, type PicturePlace } from './place.ts';
+import { placeMask, placePart, type Patch, type PicturePlace } from './place.ts';
 
 /** One sentence as one answer said it. */
 export interface Said {
@@ -27,8 +27,10 @@ export interface Unit {
   readonly plane: number;
   /** Equal for labels that mean the same. */
   readonly key: string;
-  /** On the source grid; empty without mask. */
+  /** On the source grid, or, of a part of a plane, on the `patch`; empty without mask. */
   readonly bits: Uint8Array;
+  /** Where the picture showed a part of the plane: where its bits lie. */
+  readonly patch?: Patch;
   readonly pixels: number;
   readonly score?: number;
   /** Code of the reason why there are no bits. */
@@ -58,16 +60,21 @@ export interface CollectInput {
  * @throws PlumblineError draft-invalid: an answer about a picture that is not there
  */
 export function collect(input: CollectInput): Collected {
-  const pictures = new Map(input.pictures.map((p) => [`${p.stack}/${p.plane}`, p]));
+  const pictures = new Map(input.pictures.map((p) => [placeName(p), p]));
   const rank = new Map(input.stacks.map((s, i) => [s.id, i]));
   const answers = [...input.answers].sort(
-    (p, q) => (rank.get(p.stack) ?? 0) - (rank.get(q.stack) ?? 0) || p.plane - q.plane || compare(p.text, q.text),
+    (p, q) =>
+      (rank.get(p.stack) ?? 0) - (rank.get(q.stack) ?? 0) ||
+      p.plane - q.plane ||
+      (p.part?.row ?? 0) - (q.part?.row ?? 0) ||
+      (p.part?.column ?? 0) - (q.part?.column ?? 0) ||
+      compare(p.text, q.text),
   );
   const said: Said[] = [];
   const notices: Notice[] = [];
   const read = new Map<string, number[]>(input.stacks.map((s) => [s.id, []]));
   for (const answer of answers) {
-    const where = `${answer.stack}/${answer.plane}`;
+    const where = placeName(answer);
     const stack = input.stacks.find((s) => s.id === answer.stack);
     const picture = pictures.get(where);
     if (!stack || !picture || !stack.planes[answer.plane])
@@ -80,6 +87,11 @@ export function collect(input: CollectInput): Collected {
   return { said, read, notices };
 }
 
+/** A picture among those of a study, by plane and, for a part of a plane, by where that begins. */
+function placeName({ stack, plane, part }: Pick<Answer, 'stack' | 'plane' | 'part'>): string {
+  return part ? `${stack}/${plane} ${part.row},${part.column}` : `${stack}/${plane}`;
+}
+
 function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input: CollectInput) {
   const parsed = parseAnswer(answer.text, input.form);
   const units = new Map<number, Unit>();
@@ -88,7 +100,10 @@ function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input:
     if (known) return known;
     const mask = seg === undefined || problem ? undefined : answer.masks[seg];
     const unsure = (mask?.score ?? 1) < (input.minMaskScore ?? 0);
-    const bits = mask && !unsure ? placeMask(mask, picture, stack.grid.rows, stack.grid.columns) : new Uint8Array();
+    const sure = unsure ? undefined : mask;
+    const { rows, columns } = stack.grid;
+    const patch = sure && picture.part && placePart(sure, picture, picture.part, rows, columns);
+    const bits = patch?.bits ?? (sure ? placeMask(sure, picture, rows, columns) : new Uint8Array());
     const pixels = countBits(bits);
     const why = problem ?? (unsure ? 'mask-unsure' : mask ? 'mask-empty' : 'mask-missing');
     const unit: Unit = {
@@ -97,6 +112,7 @@ function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input:
       key,
       bits,
       pixels,
+      ...(patch && { patch }),
       ...(mask?.score !== undefined && { score: mask.score }),
       ...(pixels === 0 && { problem: why }),
     };

@@ -1,4 +1,4 @@
-import { emptyBits, PlumblineError, setBit, type Affine, type PictureMask } from '../base/index.ts';
+import { emptyBits, PlumblineError, setBit, type Affine, type PictureMask, type PicturePart } from '../base/index.ts';
 
 /** Where a picture lies on its plane; a `Picture` without its pixels. */
 export interface PicturePlace {
@@ -8,6 +8,50 @@ export interface PicturePlace {
   readonly width: number;
   readonly height: number;
   readonly toSource: Affine;
+  /** Where it shows a part of its plane only. */
+  readonly part?: PicturePart;
+}
+
+/** Bits of a rectangle of the source grid: row-major, `columns` to a row. */
+export interface Patch {
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bits: Uint8Array;
+}
+
+/**
+ * A mask on a part of a plane, where it lies there: only what the part speaks for is kept.
+ * @throws PlumblineError draft-invalid: the mask is not of the picture's size, or the part not inside the plane
+ */
+export function placePart(
+  mask: PictureMask,
+  picture: PicturePlace,
+  part: PicturePart,
+  rows: number,
+  columns: number,
+): Patch {
+  const { width, height } = picture;
+  const { row, column, core } = part;
+  if (mask.width !== width || mask.height !== height || mask.bits.length !== (width * height + 7) >> 3)
+    throw wrongSize(mask, picture);
+  if (row < 0 || column < 0 || row + height > rows || column + width > columns)
+    throw new PlumblineError(
+      'draft-invalid',
+      `a part of ${width} x ${height} at ${column}, ${row} reaches over ${columns} x ${rows}`,
+      { where: `${picture.stack}/${picture.plane}` },
+    );
+  const bits = emptyBits(width * height);
+  eachSetPixel(withoutPadding(mask), width, (x, y) => {
+    if (x >= core.x0 && x < core.x1 && y >= core.y0 && y < core.y1) setBit(bits, y * width + x);
+  });
+  return { row, column, rows: height, columns: width, bits };
+}
+
+/** Set in `bits` [rows, columns] what is set in a patch. */
+export function layPatch(bits: Uint8Array, columns: number, patch: Patch): void {
+  eachSetPixel(patch.bits, patch.columns, (x, y) => setBit(bits, (patch.row + y) * columns + patch.column + x));
 }
 
 /**
@@ -61,15 +105,16 @@ export function* setPixels(bits: Uint8Array, pixels: number): Generator<number> 
   }
 }
 
+function wrongSize(mask: PictureMask, { stack, plane, width, height }: PicturePlace): PlumblineError {
+  const message = `mask of ${mask.width} x ${mask.height} for a picture of ${width} x ${height}`;
+  return new PlumblineError('draft-invalid', message, { where: `${stack}/${plane}` });
+}
+
 function checkPlace(mask: PictureMask, picture: PicturePlace, rows: number, columns: number): void {
   const { width, height, toSource: t } = picture;
   const at = `${picture.stack}/${picture.plane}`;
   if (mask.width !== width || mask.height !== height || mask.bits.length !== (width * height + 7) >> 3)
-    throw new PlumblineError(
-      'draft-invalid',
-      `mask of ${mask.width} x ${mask.height} for a picture of ${width} x ${height}`,
-      { where: at },
-    );
+    throw wrongSize(mask, picture);
   const unit =
     Math.abs(t.a) + Math.abs(t.c) === 1 && Math.abs(t.b) + Math.abs(t.d) === 1 && t.a * t.d - t.b * t.c !== 0;
   const corners = [

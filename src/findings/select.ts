@@ -1,8 +1,9 @@
-import { countBits, type MaskPlane, type Notice, type Stack } from '../base/index.ts';
+import { countBits, emptyBits, type MaskPlane, type Notice, type Stack } from '../base/index.ts';
 import { keyOf, planeName, type Collected, type Said, type Unit } from './collect.ts';
 import { joinPieces } from './join.ts';
 import { mapLabel, type MappedLabel, type Mappings } from './mappings.ts';
 import type { Stretch } from './negation.ts';
+import { layPatch } from './place.ts';
 
 /** What a positive claim is about after joining: becomes one finding. */
 export interface Group {
@@ -59,6 +60,8 @@ export function select(collected: Collected, mappings: Mappings, minPixels: numb
     if (positive && !said.claims.some((c) => groupOf.get(c.unit)!.main === c.unit)) continue;
     const against = contradicted.length > 0 || (said.parsed.deniesAll && stacksWithClaims.has(said.stack.id));
     if (!positive && against) {
+      // A part of a plane that denies something speaks of itself alone.
+      if (said.picture.part) continue;
       overruled.set(said.parsed.text, [
         ...(overruled.get(said.parsed.text) ?? []),
         planeName(said.stack.id, said.picture.plane),
@@ -91,33 +94,39 @@ function groupUnits(collected: Collected, minPixels: number): Group[] {
   for (const stack of new Set(units.map((u) => u.stack))) {
     const own = units.filter((u) => u.stack === stack);
     const shown = own.filter((u) => u.pixels > 0);
-    const joined =
-      stack.kind === 'volume'
-        ? joinPieces(shown, collected.read.get(stack.id)!, stack.grid.rows, stack.grid.columns)
-        : shown.map((_, i) => [i]);
-    groups.push(
-      ...joined.map((g) =>
-        shownGroup(
-          g.map((i) => shown[i]!),
-          minPixels,
-        ),
-      ),
-    );
-    groups.push(
-      ...unshownGroups(
-        own.filter((u) => u.pixels === 0),
-        textOf,
-      ),
-    );
+    const joined = joinedUnits(stack, shown, collected);
+    const empty = own.filter((u) => u.pixels === 0);
+    const atEdge = new Set<Unit>();
+    for (const g of joined) {
+      const units = g.map((i) => shown[i]!);
+      // What a tile sees only where its neighbour speaks is the neighbour's.
+      const others = units[0]!.patch ? empty.filter((u) => u.patch && u.key === units[0]!.key) : [];
+      others.forEach((u) => atEdge.add(u));
+      groups.push(shownGroup([...units, ...others], minPixels));
+    }
+    const unshown = empty.filter((u) => !atEdge.has(u));
+    groups.push(...unshownGroups(unshown, textOf));
   }
   return groups;
+}
+
+/** Indices of the units that are one finding: in a volume by touch, of the parts of one plane by label, else each by itself. */
+function joinedUnits(stack: Stack, shown: readonly Unit[], collected: Collected): number[][] {
+  if (stack.kind === 'volume')
+    return joinPieces(shown, collected.read.get(stack.id)!, stack.grid.rows, stack.grid.columns);
+  const same = Map.groupBy(shown.keys(), (i) => (shown[i]!.patch ? `${shown[i]!.plane} ${shown[i]!.key}` : `${i}`));
+  return [...same.values()];
 }
 
 function shownGroup(units: readonly Unit[], minPixels: number): Group {
   const bits = new Map<number, Uint8Array>();
   for (const u of units) {
     const known = bits.get(u.plane);
-    bits.set(u.plane, known ? known.map((b, i) => b | u.bits[i]!) : u.bits);
+    const { rows, columns } = u.stack.grid;
+    const sum = u.patch || known ? (known ?? emptyBits(rows * columns)) : u.bits.slice();
+    if (u.patch) layPatch(sum, columns, u.patch);
+    else if (known) u.bits.forEach((b, i) => (sum[i]! |= b));
+    bits.set(u.plane, sum);
   }
   const planes = [...bits].map(([plane, b]) => ({ plane, bits: b })).sort((p, q) => p.plane - q.plane);
   const areas = planes.map((p) => countBits(p.bits));
@@ -152,7 +161,7 @@ const reasons: Readonly<Record<string, string>> = {
 function unshownGroups(units: readonly Unit[], textOf: ReadonlyMap<Unit, string>): Group[] {
   const same = new Map<string, Unit[]>();
   for (const [i, u] of units.entries()) {
-    const id = u.stack.kind === 'volume' ? `${u.key}\n${u.problem}\n${textOf.get(u)}` : `${i}`;
+    const id = u.stack.kind === 'volume' || u.patch ? `${u.key}\n${u.problem}\n${textOf.get(u)}` : `${i}`;
     same.set(id, [...(same.get(id) ?? []), u]);
   }
   return [...same.values()].map((list) => {
@@ -190,8 +199,10 @@ function overruledNotices(overruled: ReadonlyMap<string, readonly string[]>): No
 
 /** As the model said it where it answered once; else what it is, what is there, what is not, each in order of planes. */
 function readingOrder(kept: readonly Kept[], collected: Collected): Kept[] {
+  const severalOf = new Set(collected.said.filter((s) => s.picture.part).map((s) => s.stack.id));
+  for (const [id, planes] of collected.read) if (planes.length > 1) severalOf.add(id);
   const rank = (k: Kept) =>
-    collected.read.get(k.said.stack.id)!.length < 2 ? 1 : k.said.claims.length > 0 ? 1 : k.said.parsed.negative ? 2 : 0;
+    !severalOf.has(k.said.stack.id) ? 1 : k.said.claims.length > 0 ? 1 : k.said.parsed.negative ? 2 : 0;
   const stacks = [...collected.read.keys()];
   return [...kept].sort(
     (p, q) =>

@@ -9,3 +9,5 @@ export { displayFrame, pictureMaskToSource, sourceMaskToPicture, sourceSize, typ
 export { suitability, pictureFacts } from './suitability.ts';
 export { patientSide, patientPoint, type Side } from './sides.ts';
 export * from './decode/index.ts';
+export { pixelUmOf } from './slides.ts';
+export { loadOverview, loadTiles, planTiles, tissueShare, type TilePlan } from './tiles.ts';

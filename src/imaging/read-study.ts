@@ -12,6 +12,8 @@ export interface ReadingOptions {
   readonly captures?: 'pass-over' | 'read';
   /** Side of the model's picture in pixels, for the choice of a slide's pyramid level. Default 256. */
   readonly modelSide?: number;
+  /** Size of the pixels that the model was made for, micrometres, for the choice of a slide's pyramid level. */
+  readonly pixelUm?: number;
   /** Largest total pixel matrix of a slide, pixels. Default 64 Mi. */
   readonly matrixPixels?: number;
   /** Most frames of one instance. Default 20000. */
@@ -55,6 +57,7 @@ export function readStudy(instances: readonly SourceInstance[], options: Reading
   const series = [...frames].map(([uid, list]) => stacksOfSeries(uid, list));
   const slide = slideStacks(slides, {
     modelSide: options.modelSide ?? 256,
+    ...(options.pixelUm === undefined ? {} : { pixelUm: options.pixelUm }),
     matrixPixels: options.matrixPixels ?? 1 << 26,
   });
   const all = [...series, slide];

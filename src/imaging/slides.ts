@@ -1,4 +1,4 @@
-import type { DicomJson, Notice, PassedOver, Placement, SourceInstance, Vec3 } from '../base/index.ts';
+import type { DicomJson, Notice, PassedOver, Placement, SourceInstance, Stack, Vec3 } from '../base/index.ts';
 import { items, number, numbers, text } from '../dicom/index.ts';
 import { frameGroups, type FrameGroups } from './frame-groups.ts';
 import { spacingOf } from './spacing.ts';
@@ -9,6 +9,8 @@ export const wholeSlideClass = '1.2.840.10008.5.1.4.1.1.77.1.6';
 export interface SlideOptions {
   /** Side of the model's picture: the smallest pyramid level that has at least this many pixels each way is read. */
   readonly modelSide: number;
+  /** Size of the pixels that the model was made for, micrometres: then the coarsest level that is as fine is read. */
+  readonly pixelUm?: number;
   /** Largest total pixel matrix that is put together, pixels. */
   readonly matrixPixels: number;
 }
@@ -25,6 +27,7 @@ export function slideStacks(
 ): { stacks: UnnumberedStack[]; passedOver: PassedOver[]; notices: Notice[] } {
   const stacks: UnnumberedStack[] = [];
   const passedOver: PassedOver[] = [];
+  const notices: Notice[] = [];
   for (const slide of Map.groupBy(instances, slideName).values()) {
     const levels: { instance: SourceInstance; stack: UnnumberedStack }[] = [];
     for (const instance of slide) {
@@ -33,6 +36,7 @@ export function slideStacks(
       else levels.push({ instance, stack: made });
     }
     const chosen = chooseLevel(levels, options);
+    if (chosen) notices.push(...coarserThanAsked(chosen.stack, options));
     for (const level of levels) {
       if (level === chosen) stacks.push(level.stack);
       else
@@ -41,7 +45,7 @@ export function slideStacks(
         );
     }
   }
-  return { stacks, passedOver, notices: [] };
+  return { stacks, passedOver, notices };
 }
 
 /** Levels of one slide share container and frame of reference. */
@@ -58,14 +62,36 @@ function matrixText(stack: UnnumberedStack | undefined): string {
   return stack ? `${stack.grid.columns} x ${stack.grid.rows} pixels` : 'none is small enough';
 }
 
-/** The smallest level that is at least `modelSide` each way, else the largest; none above `matrixPixels`. */
+/**
+ * Where the model says the size of its pixels: the coarsest level that is as fine (a tenth more is as good), else the finest. Otherwise the
+ * smallest that is at least `modelSide` each way, else the largest. None above `matrixPixels`.
+ */
 function chooseLevel<L extends { readonly stack: UnnumberedStack }>(
   levels: readonly L[],
-  options: SlideOptions,
+  { modelSide, pixelUm, matrixPixels }: SlideOptions,
 ): L | undefined {
   const size = (l: L): number => l.stack.grid.rows * l.stack.grid.columns;
-  const small = levels.filter((l) => size(l) <= options.matrixPixels).sort((a, b) => size(a) - size(b));
-  return small.find((l) => Math.min(l.stack.grid.rows, l.stack.grid.columns) >= options.modelSide) ?? small.at(-1);
+  const small = levels.filter((l) => size(l) <= matrixPixels).sort((a, b) => size(a) - size(b));
+  const fits = ({ stack }: L): boolean => {
+    const um = pixelUmOf(stack);
+    return pixelUm === undefined || um === undefined
+      ? Math.min(stack.grid.rows, stack.grid.columns) >= modelSide
+      : um <= 1.1 * pixelUm;
+  };
+  return small.find(fits) ?? small.at(-1);
+}
+
+/** Size of a level's pixels, micrometres: the geometric mean of both sides. */
+export function pixelUmOf({ grid: { spacing } }: Pick<Stack, 'grid'>): number | undefined {
+  return spacing.kind === 'physical' ? 1000 * Math.sqrt(spacing.rowMm * spacing.columnMm) : undefined;
+}
+
+/** Fewer details than the model was made for: no finer level is there, or it is too large. */
+function coarserThanAsked(stack: UnnumberedStack, { pixelUm }: SlideOptions): Notice[] {
+  const um = pixelUmOf(stack);
+  if (pixelUm === undefined || um === undefined || um <= 1.5 * pixelUm) return [];
+  const message = `the slide is read at ${um.toPrecision(3)} um a pixel, the model was made for ${pixelUm.toPrecision(3)}: the finest level of at most the allowed size`;
+  return [{ code: 'slide-coarser', message, about: [stack.seriesUid] }];
 }
 
 function slideStack(instance: SourceInstance): UnnumberedStack | { readonly reason: string } {

@@ -92,6 +92,8 @@ const modality = {
     laterality: { enum: ['patient', 'image'] },
     /** How grey values became dark and bright in the pictures that it was trained on: a window, or the name of a rule. */
     window: windowSchema,
+    /** Size of a pixel of the pictures that it was trained on, micrometres: whole slides are then read in tiles. */
+    pixel_spacing_um: { type: 'number', exclusiveMinimum: 0 },
     findings: { type: 'array', items: text, default: [] },
     organs: { type: 'array', items: text, default: [] },
   },

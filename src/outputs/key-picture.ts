@@ -82,9 +82,10 @@ export interface Flags {
   readonly y1: number;
 }
 
-/** Where the mask's bits are set on the picture (`toSource` is an exact flip or transpose, and so is its inverse). */
+/** Where the mask's bits are set on the picture (`toSource` is a flip or transpose, times a whole number where it was made smaller). */
 export function maskOnPicture({ width, height, toSource: t }: Picture, { bits, rows, columns }: OutlinedMask): Flags {
   const set = new Uint8Array(width * height);
+  const n = t.a * t.a + t.b * t.b;
   let [x0, y0, x1, y1] = [width, height, 0, 0];
   for (let b = 0; b < bits.length; b++) {
     let byte = bits[b]!;
@@ -92,8 +93,8 @@ export function maskOnPicture({ width, height, toSource: t }: Picture, { bits, r
       if ((byte & 1) === 0) continue;
       const row = Math.trunc(i / columns);
       const [dc, dr] = [i - row * columns - t.e, row - t.f];
-      const x = t.a * dc + t.b * dr;
-      const y = t.c * dc + t.d * dr;
+      const x = Math.floor((t.a * dc + t.b * dr) / n);
+      const y = Math.floor((t.c * dc + t.d * dr) / n);
       if (x < 0 || y < 0 || x >= width || y >= height) continue;
       set[y * width + x] = 1;
       if (x < x0) x0 = x;

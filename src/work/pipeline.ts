@@ -6,10 +6,13 @@ import {
   type DicomJson,
   type MaskSet,
   type Picture,
+  type SourceInstance,
+  type Stack,
   type Site,
 } from '../base/index.ts';
 import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
-import { loadPictures, type StudyReading } from '../imaging/index.ts';
+import { number } from '../dicom/index.ts';
+import { loadOverview, loadPictures, type StudyReading } from '../imaging/index.ts';
 import type { Bundle } from '../inference/index.ts';
 import {
   checkDicom,
@@ -208,6 +211,13 @@ function attributesOf(instances: PipelineInput['instances']): ReadonlyMap<string
   return new Map(instances.map((i) => [i.ref.instanceUid, i.attributes]));
 }
 
+/** Pixels of a slide's picture on the report page; a larger matrix is shown smaller. */
+const mostKeyPixels = 1 << 22;
+
+function isColour(sources: ReadonlyMap<string, SourceInstance>, stack: Stack): boolean {
+  return number(sources.get(stack.planes[0]!.instanceUid)!.attributes, 'SamplesPerPixel') === 3;
+}
+
 /** The pictures on which the report page draws: of each mask the plane where it is largest. */
 async function keyPictures(
   { instances, decoder, route, bundle }: Pick<PipelineInput, 'instances' | 'decoder' | 'route' | 'bundle'>,
@@ -218,6 +228,11 @@ async function keyPictures(
   for (const stack of draft.stacks) {
     const keys = draft.masks.filter((m) => m.stack === stack.id).map((m) => m.keyPlane);
     const planes = [...new Set(keys)].sort((a, b) => a - b);
+    const { rows, columns, placement } = stack.grid;
+    if (placement.kind === 'slide' && planes.length > 0 && rows * columns > mostKeyPixels && isColour(sources, stack)) {
+      pictures.set(`${stack.id}/0`, await loadOverview(stack, sources, decoder, mostKeyPixels));
+      continue;
+    }
     for await (const picture of loadPictures(stack, sources, decoder, planes, pictureOptions(route, bundle, stack))) {
       pictures.set(`${stack.id}/${picture.plane}`, picture);
     }

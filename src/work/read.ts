@@ -9,9 +9,19 @@ import {
   type Stack,
 } from '../base/index.ts';
 import type { PicturePlace } from '../findings/index.ts';
-import { loadPictures, readStudy, suitability, type Decoder, type StudyReading } from '../imaging/index.ts';
+import {
+  loadPictures,
+  loadTiles,
+  readStudy,
+  suitability,
+  tissueShare,
+  type Decoder,
+  type StudyReading,
+  type TilePlan,
+} from '../imaging/index.ts';
 import { promptOf, type Bundle, type Request, type Runtime } from '../inference/index.ts';
 import { pictureOptions, planesToRead } from './reading.ts';
+import { modelSide, slidePixelUm, slideTiles, tilesPolicy, tilesWithTissue } from './tiles.ts';
 import type { RouteDecision } from './routes.ts';
 
 export interface ReadInput {
@@ -46,6 +56,8 @@ const batchPixels = 1 << 23;
 interface Batch {
   readonly stack: Stack;
   readonly planes: readonly number[];
+  /** Of a slide that is read in tiles: these, of its one plane. */
+  readonly tiles?: readonly TilePlan[];
 }
 
 function batchesOf(stack: Stack, planes: readonly number[]): Batch[] {
@@ -55,6 +67,25 @@ function batchesOf(stack: Stack, planes: readonly number[]): Batch[] {
     stack,
     planes: planes.slice(i * length, (i + 1) * length),
   }));
+}
+
+/** A slide in tiles, where it is read so; every other stack in planes. */
+async function stackBatches(
+  { route, bundle, decoder }: ReadInput,
+  stack: Stack,
+  sources: ReadonlyMap<string, SourceInstance>,
+): Promise<{ readonly batches: readonly Batch[]; readonly notices: readonly Notice[] }> {
+  const { attributes } = sources.get(stack.planes[0]!.instanceUid)!;
+  const planned = slideTiles(route, bundle, stack, attributes);
+  if (!planned) return { batches: batchesOf(stack, planesToRead(route, stack)), notices: [] };
+  const { tiles, notices } = await tilesWithTissue(stack, sources, decoder, planned, tilesPolicy(route, stack));
+  const length = Math.max(1, Math.min(4 * batchLength, Math.floor(batchPixels / (tiles[0]!.rows * tiles[0]!.columns))));
+  const batches = Array.from({ length: Math.ceil(tiles.length / length) }, (_, i) => ({
+    stack,
+    planes: [0],
+    tiles: tiles.slice(i * length, (i + 1) * length),
+  }));
+  return { batches, notices };
 }
 
 /** The file that was loaded last is kept: the frames of a multi-frame instance come in batches, and need it each time. */
@@ -80,27 +111,32 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   const request: Request = requestOf(route);
   const prompt = promptOf(bundle.manifest, request);
   onProgress?.('read', 0, 1);
-  const { vision, sam } = bundle.manifest.preprocess;
+  const pixelUm = slidePixelUm(bundle);
   const { burnedIn, captures } = route.policy;
-  const modelSide = Math.max(vision.width, vision.height, sam.width, sam.height);
-  const reading = readStudy(instances, { burnedIn, ...(captures && { captures }), modelSide });
+  const reading = readStudy(instances, {
+    burnedIn,
+    ...(captures && { captures }),
+    modelSide: modelSide(bundle),
+    ...(pixelUm === undefined ? {} : { pixelUm }),
+  });
   if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
 
-  const batches = reading.stacks.flatMap((stack) => batchesOf(stack, planesToRead(route, stack)));
-  const total = batches.reduce((sum, { planes }) => sum + planes.length, 0);
   const sources = new Map(keepingLast(instances).map((i) => [i.ref.instanceUid, i]));
+  const planned = await Promise.all(reading.stacks.map((stack) => stackBatches(input, stack, sources)));
+  const batches = planned.flatMap((p) => p.batches);
+  const total = batches.reduce((sum, { planes, tiles }) => sum + (tiles ?? planes).length, 0);
   const places: PicturePlace[] = [];
   const answers: Answer[] = [];
   const refused: PassedOver[] = [];
   const spent = { pictures: 0, answers: 0 };
   let done = 0;
   const picturesOf = (batch: Batch | undefined): Promise<Pictures> | undefined => {
-    const made = batch && suitablePictures(input, batch.stack, sources, batch.planes);
+    const made = batch && (batch.tiles ? tilePictures : suitablePictures)(input, batch, sources);
     made?.catch(() => undefined); // seen when it is its turn
     return made;
   };
   let next = picturesOf(batches[0]);
-  for (const [i, { planes }] of batches.entries()) {
+  for (const [i, { planes, tiles }] of batches.entries()) {
     signal?.throwIfAborted();
     const begun = performance.now();
     const { pictures, passedOver } = await next!;
@@ -111,22 +147,34 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
     const asked = performance.now();
     const said = await runtime.answer(pictures, request, (n) => onProgress?.('answer', done + n, total));
     spent.answers += performance.now() - asked;
-    answers.push(...said);
-    places.push(
-      ...pictures.map(({ stack, plane, width, height, toSource }) => ({ stack, plane, width, height, toSource })),
-    );
-    done += planes.length;
+    answers.push(...said.map((a, k) => ({ ...a, ...partOf(pictures[k]!) })));
+    places.push(...pictures.map(placeOf));
+    done += (tiles ?? planes).length;
   }
-  if (answers.length === 0) throw nothingSuitable(refused);
+  if (answers.length === 0) throw nothingSuitable([...refused, ...emptySlides(batches)]);
   return {
     reading,
     prompt,
     pictures: places,
     answers,
     refused,
-    notices: [...reading.notices, ...runtime.notices, ...unlistedModalities(bundle, reading)],
+    notices: [
+      ...reading.notices,
+      ...planned.flatMap((p) => p.notices),
+      ...runtime.notices,
+      ...unlistedModalities(bundle, reading),
+    ],
     timingsMs: { pictures: Math.round(spent.pictures), answers: Math.round(spent.answers) },
   };
+}
+
+function placeOf({ stack, plane, width, height, toSource, part }: Picture): PicturePlace {
+  return { stack, plane, width, height, toSource, ...(part && { part }) };
+}
+
+/** Where in its plane the answer to a picture of a part belongs. */
+function partOf({ part }: Picture): Pick<Answer, 'part'> {
+  return part ? { part: { row: part.row, column: part.column } } : {};
 }
 
 /** A route may ask a bundle about a modality that it does not name; the draft says so. */
@@ -151,9 +199,8 @@ interface Pictures {
 /** Pictures of planes, less those that do not decode or show nothing. */
 async function suitablePictures(
   { decoder, route, bundle }: ReadInput,
-  stack: Stack,
+  { stack, planes }: Batch,
   sources: ReadonlyMap<string, SourceInstance>,
-  planes: readonly number[],
 ): Promise<Pictures> {
   const pictures: Picture[] = [];
   const passedOver: PassedOver[] = [];
@@ -176,6 +223,19 @@ async function suitablePictures(
     }
   }
   return { pictures, passedOver };
+}
+
+/** Pictures of tiles, less those without tissue. A tile that does not decode is the slide's fault: it has one file. */
+async function tilePictures(
+  { decoder, route }: ReadInput,
+  { stack, tiles = [] }: Batch,
+  sources: ReadonlyMap<string, SourceInstance>,
+): Promise<Pictures> {
+  const { tissue } = tilesPolicy(route, stack);
+  const pictures: Picture[] = [];
+  for await (const picture of loadTiles(stack, sources, decoder, tiles))
+    if (tissueShare(picture) >= tissue && !suitability(picture)) pictures.push(picture);
+  return { pictures, passedOver: [] };
 }
 
 /** Neighbouring planes of one instance together: they are decoded from one file, and fail together. */
@@ -203,6 +263,17 @@ function nothingToRead(passedOver: readonly PassedOver[], instances: readonly So
 /** Objects that nobody would read: they do not hide why the images were not. */
 function isAside({ code }: PassedOver): boolean {
   return ['not-an-image', 'own-result', 'localizer', 'dose-page', 'class-unknown'].includes(code);
+}
+
+/** Slides that were read in tiles of which none held tissue. */
+function emptySlides(batches: readonly Batch[]): PassedOver[] {
+  const slides = new Set(batches.filter((b) => b.tiles).map((b) => b.stack));
+  return [...slides].map(({ seriesUid, planes }) => ({
+    seriesUid,
+    instanceUid: planes[0]!.instanceUid,
+    code: 'slide-empty',
+    reason: 'no tile of the slide holds tissue',
+  }));
 }
 
 function nothingSuitable(refused: readonly PassedOver[]): PlumblineError {

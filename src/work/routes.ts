@@ -141,6 +141,34 @@ export const routesSchema = {
                       },
                     },
                   },
+                  tiles: {
+                    type: 'object',
+                    additionalProperties: false,
+                    description:
+                      'Parts of a whole slide, where the bundle says the size of its pixels (docs/modalities.md).',
+                    properties: {
+                      max: {
+                        type: 'integer',
+                        minimum: 1,
+                        default: 256,
+                        description: 'At most so many tiles with tissue, evenly spread.',
+                      },
+                      overlap: {
+                        type: 'number',
+                        minimum: 0,
+                        maximum: 0.5,
+                        default: 0.125,
+                        description: 'Share of its side that a tile has in common with its neighbour.',
+                      },
+                      tissue: {
+                        type: 'number',
+                        minimum: 0,
+                        maximum: 1,
+                        default: 0.05,
+                        description: 'A tile with a smaller share of tissue is left out.',
+                      },
+                    },
+                  },
                   minMaskPixels: {
                     type: 'integer',
                     minimum: 1,
@@ -187,19 +215,26 @@ export interface RouteDecision {
   readonly reading?: Readonly<Record<string, ReadingPolicy>>;
 }
 
+export interface TilesPolicy {
+  readonly max: number;
+  readonly overlap: number;
+  readonly tissue: number;
+}
+
 export interface RoutePolicy {
   readonly late: 'new' | 'replace' | 'never';
   readonly burnedIn: 'hold' | 'allow';
   readonly captures?: 'pass-over' | 'read';
   readonly slices: { readonly every: number; readonly max: number; readonly propagate?: boolean };
   readonly frames?: { readonly stride: number; readonly max: number; readonly propagate?: boolean };
+  readonly tiles?: TilesPolicy;
   readonly minMaskPixels: number;
   readonly minMaskScore?: number;
   readonly window?: Window | WindowRule;
 }
 
 /** The part of a policy that says what of a series is shown to the model, and how. */
-export type ReadingPolicy = Pick<RoutePolicy, 'slices' | 'frames' | 'window'>;
+export type ReadingPolicy = Pick<RoutePolicy, 'slices' | 'frames' | 'tiles' | 'window'>;
 
 /** How a series is read: as the rule says that took it, where several rules made one decision. */
 export function readingPolicy(route: RouteDecision, seriesUid: string): ReadingPolicy {
@@ -288,8 +323,8 @@ function together(before: RouteDecision, made: RouteDecision): RouteDecision {
   };
 }
 
-function readingOf({ slices, frames, window }: RoutePolicy): ReadingPolicy {
-  return { slices, ...(frames && { frames }), ...(window !== undefined && { window }) };
+function readingOf({ slices, frames, tiles, window }: RoutePolicy): ReadingPolicy {
+  return { slices, ...(frames && { frames }), ...(tiles && { tiles }), ...(window !== undefined && { window }) };
 }
 
 function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {
