@@ -97,6 +97,8 @@ class MaskConfig:
     padding_prompts: int = 2
     """Not-a-point prompts before the `[SEG]` prompt: two in SAM 2 without a click (they are part of what was trained)."""
     attention_downsample: int = 2
+    direct: int = 0
+    """Channels of the finest map that a `[SEG]` state reads out linearly, besides SAM's way (trunk only)."""
     projection_hidden: int | None = None
     """Width between the two layers of the projection; the language model's width where absent."""
 
@@ -213,7 +215,7 @@ REFERENCE_CONFIG = Config(
         widths=(24, 48, 96, 144, 160),
         no_memory_embedding=False,
     ),
-    mask=MaskConfig(hidden=128, mlp=256, heads=4, multimask=False, iou_head_hidden=128, padding_prompts=0),
+    mask=MaskConfig(hidden=128, mlp=256, heads=4, multimask=False, iou_head_hidden=128, padding_prompts=0, direct=32),
     dialogue=REFERENCE,
     preprocess=PreprocessConfig(resample='bilinear-antialias'),
     max_new_tokens=160,

@@ -216,7 +216,7 @@ def _masks(model: GroundedModel, c: Config) -> GraphSpec:
         module=MaskDecoder(model),
         inputs={
             'image_embeddings': torch.zeros(1, width, side, side),
-            'high_res_feats_0': torch.zeros(1, width // 8, 4 * side, 4 * side),
+            'high_res_feats_0': torch.zeros(1, width // 8 + model.config.mask.direct, 4 * side, 4 * side),
             'high_res_feats_1': torch.zeros(1, width // 4, 2 * side, 2 * side),
             'seg_hidden_states': torch.zeros(3, c.language.hidden),
         },

@@ -18,7 +18,7 @@ from transformers.models.sam2.modeling_sam2 import Sam2MaskDecoder, Sam2PromptEn
 from grounded.config import Config
 
 Features = tuple[Tensor, Tensor, Tensor]
-"""image_embeddings [b,C,s,s] · high_res_feats_0 [b,C/8,4s,4s] · high_res_feats_1 [b,C/4,2s,2s]"""
+"""image_embeddings [b,C,s,s] · high_res_feats_0 [b,C/8 + direct,4s,4s] · high_res_feats_1 [b,C/4,2s,2s]"""
 
 
 SIXTEENTH = 3
@@ -42,6 +42,10 @@ class GroundedModel(nn.Module):
             nn.Linear(config.language.hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.mask.hidden)
         )
         self.image_encoder = _image_encoder(config)
+        if config.mask.direct:
+            self.direct = nn.Sequential(
+                nn.Linear(config.language.hidden, 128), nn.ReLU(), nn.Linear(128, config.mask.direct + 1)
+            )
         self.prompt_encoder = Sam2PromptEncoder(prompt_config(config))
         self.mask_decoder = Sam2MaskDecoder(mask_config(config))
         if config.image_encoder.no_memory_embedding:
@@ -102,7 +106,8 @@ class GroundedModel(nn.Module):
         :param image_positions: `image_positions()`, where the caller has it already
         :returns: mask_logits [n,4s,4s] · predicted IoU [n], 0 to 1 · object scores [n], a logit, above 0 = present
         """
-        embeddings, fine, middle = features
+        embeddings, finest, middle = features
+        fine = finest[:, : self.config.mask.hidden // 8]
         pictures = embeddings.shape[0]
         sparse = self.prompts(seg_hidden)
         sparse = sparse.reshape(pictures, -1, *sparse.shape[1:])  # [b,k,p,C]: prompts ride in the point axis
@@ -118,7 +123,19 @@ class GroundedModel(nn.Module):
         logits, iou = logits.flatten(0, 1), iou.flatten(0, 1)  # [n,m,h,w], [n,m]
         best = iou.argmax(1, keepdim=True)
         chosen = best[:, :, None, None].expand(-1, 1, *logits.shape[2:])
-        return logits.gather(1, chosen)[:, 0], iou.gather(1, best)[:, 0], present.flatten()
+        drawn = logits.gather(1, chosen)[:, 0]
+        if self.config.mask.direct:
+            drawn = drawn + self.read_out(finest, seg_hidden)
+        return drawn, iou.gather(1, best)[:, 0], present.flatten()
+
+    def read_out(self, finest: Tensor, seg_hidden: Tensor) -> Tensor:
+        """What a `[SEG]` state means, wherever it is: weights and bias for each pixel's features. SAM's way adds what
+        depends on the place. -> [n,h,w]"""
+        pictures = finest.shape[0]
+        weights = self.direct(seg_hidden).reshape(pictures, -1, self.config.mask.direct + 1)
+        maps = finest[:, self.config.mask.hidden // 8 :]
+        read = torch.einsum('bkc,bchw->bkhw', weights[..., :-1], maps) + weights[..., -1:, None]
+        return read.flatten(0, 1)
 
 
 class TrunkPatches(nn.Module):

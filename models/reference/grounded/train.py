@@ -34,7 +34,7 @@ GREEN = (0, 255, 0)
 class Lesson:
     """A batch with its questions. `ids`, `targets` int64 [q, length] (-100 where nothing is asked of the model);
     `row` the picture of each question among those that the vision branch sees; `segs` [m, 2] question and position of
-    each `[SEG]`; `owner` [m] its picture; `covers` uint8 [m, s, s]."""
+    each `[SEG]`; `owner` [m] its picture; `covers` uint8 [m, s, s]; `named` [m] its label."""
 
     batch: Batch
     boxed: Tensor
@@ -44,6 +44,7 @@ class Lesson:
     segs: Tensor
     owner: Tensor
     covers: Tensor
+    named: Tensor
 
 
 def drawn_box(picture: np.ndarray, box: tuple[int, int, int, int], width: int = 2) -> np.ndarray:
@@ -83,7 +84,7 @@ class Teacher:
         boxed: list[np.ndarray] = []
         row: list[int] = []
         texts = []
-        segs, owner, covers = [], [], []
+        segs, owner, covers, named = [], [], [], []
         for q, (i, question) in enumerate(asked):
             if question.box is None:
                 row.append(i)
@@ -98,6 +99,7 @@ class Teacher:
                 segs.append((q, position))
                 owner.append(i)
                 covers.append(batch.covers[i, names.index(label)])
+                named.append(INDEX[label])
         longest = max(len(p) + len(x) for p, x in texts)
         ids = torch.zeros(len(texts), longest, dtype=torch.int64)
         targets = torch.full((len(texts), longest), -100, dtype=torch.int64)
@@ -115,6 +117,7 @@ class Teacher:
             batch, extra.contiguous(), ids, targets, torch.tensor(row),
             torch.tensor(segs, dtype=torch.int64).reshape(-1, 2), torch.tensor(owner, dtype=torch.int64),
             torch.stack(covers) if covers else torch.zeros(0, side // 2, side // 2, dtype=torch.uint8),
+            torch.tensor(named, dtype=torch.int64),
         )  # fmt: skip
 
 
@@ -145,12 +148,18 @@ def losses(model: GroundedModel, heads: DenseHeads, lesson: Lesson, context: int
     if lesson.segs.shape[0]:
         with torch.autocast('cpu', torch.bfloat16):
             features: Features = tuple(f[lesson.owner] for f in model.image_encoder.heads(levels))
-            drawn, iou, _ = model.masks(features, states[lesson.segs[:, 0], lesson.segs[:, 1]])
+            meant = states[lesson.segs[:, 0], lesson.segs[:, 1]]
+            drawn, iou, _ = model.masks(features, meant)
+            weights = model.direct(meant)
         drawn, target = drawn.float(), lesson.covers.float() / 255
         p = drawn.sigmoid()
         bce = F.binary_cross_entropy_with_logits(drawn, target, reduction='none').mean((1, 2))
         dice = 1 - (2 * (p * target).sum((1, 2)) + 1) / (p.sum((1, 2)) + target.sum((1, 2)) + 1)
         out['mask'] = (4 * bce + dice).mean()
+        # The state of a [SEG] is taught what the trunk knows of its label already.
+        pixel = heads.pixel
+        taught = torch.cat([pixel.weight[lesson.named, :, 0, 0], pixel.bias[lesson.named, None]], 1).detach()
+        out['meaning'] = F.mse_loss(weights.float(), taught)
         with torch.no_grad():
             hard, there = drawn > 0, target > 0.5
             true = (hard & there).sum((1, 2)) / (hard | there).sum((1, 2)).clamp(min=1)
@@ -158,7 +167,7 @@ def losses(model: GroundedModel, heads: DenseHeads, lesson: Lesson, context: int
     return out
 
 
-WEIGHTS = {'dense': 0.7, 'text': 1.0, 'mask': 1.0, 'iou': 0.5}
+WEIGHTS = {'dense': 0.7, 'text': 1.0, 'mask': 1.0, 'meaning': 0.3, 'iou': 0.5}
 
 
 def train(

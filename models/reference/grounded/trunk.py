@@ -32,9 +32,10 @@ class Trunk(nn.Module):
     embeddings.
     """
 
-    def __init__(self, config: Config, top: int = 32) -> None:
+    def __init__(self, config: Config, top: int | None = None) -> None:
         super().__init__()
         widths, hidden = config.image_encoder.widths, config.mask.hidden
+        top = top or config.mask.direct
         self.widths, self.top, self.hidden = widths, top, hidden
         self.down = nn.ModuleList(block(a, b, 2) for a, b in zip((3, *widths[:-1]), widths))
         outs = (top, *widths[1:-1])
@@ -65,9 +66,11 @@ class Trunk(nn.Module):
         return out
 
     def decode(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """-> `image_embeddings` [n, hidden, s/8, s/8], `high_res_feats_0` [n, hidden/8, s/2, s/2],
+        """-> `image_embeddings` [n, hidden, s/8, s/8], `high_res_feats_0` [n, hidden/8 + top, s/2, s/2],
         `high_res_feats_1` [n, hidden/4, s/4, s/4]."""
         return self.heads(self.pyramid(maps))
 
     def heads(self, levels: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        return self.embeddings(levels[2]), self.high_0(levels[0]), self.high_1(levels[1])
+        """The finest map goes along as it is, behind SAM's part of it: the direct way reads it."""
+        fine = torch.cat([self.high_0(levels[0]), levels[0]], 1)
+        return self.embeddings(levels[2]), fine, self.high_1(levels[1])
