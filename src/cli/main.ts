@@ -9,6 +9,7 @@ import { demoCommand } from './commands/demo.ts';
 import { explainCommand } from './commands/explain.ts';
 import { initCommand } from './commands/init.ts';
 import { jobsCommand } from './commands/jobs.ts';
+import { modelsCommand } from './commands/models.ts';
 import { ordersCommand } from './commands/orders.ts';
 import { retentionCommand } from './commands/retention.ts';
 import { runCommand } from './commands/run.ts';
@@ -51,6 +52,7 @@ for (const make of [
   storeCommand,
   retentionCommand,
   explainCommand,
+  modelsCommand,
 ]) {
   program.addCommand(make().exitOverride());
 }

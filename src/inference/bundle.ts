@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parseChecked, PlumblineError, sha256, type BundleRef } from '../base/index.ts';
+import { labelProblems } from './labels.ts';
 import { graphProblems, manifestSchema, wantedGraphs, type GraphName, type Manifest } from './manifest.ts';
 
 /** A model with its manifest, checked. */
@@ -122,7 +123,7 @@ function manifestProblems(m: Manifest): string[] {
       problems.push(`special token ${name}: id ${token.id} is not below vocab_size ${m.decoder.vocab_size}`);
   if (m.stop_ids.length + m.stop_texts.length === 0)
     problems.push('neither stop_ids nor stop_texts say where an answer ends');
-  return problems;
+  return [...problems, ...labelProblems(m)];
 }
 
 function refuseLicence({ licence }: Manifest, allowed: readonly string[] | undefined, where: string): void {
@@ -167,7 +168,8 @@ function inside(dir: string, path: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`);
 }
 
-async function fileDigest(path: string): Promise<string> {
+/** SHA-256 (hex) of a file, however large. */
+export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');

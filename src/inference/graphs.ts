@@ -73,6 +73,22 @@ async function openWith(
   return sessions as Record<GraphName, InferenceSession>;
 }
 
+/** Providers that this build of onnxruntime has; whether a device is there shows when a graph is opened on it. */
+export function providers(): Provider[] {
+  return listSupportedBackends().map((b) => b.name as Provider);
+}
+
+/**
+ * Inputs and outputs of a graph, as its file states them.
+ * @throws PlumblineError bundle-invalid where it cannot be opened
+ */
+export async function readPorts(file: string): Promise<Ports> {
+  const session = await create(file, 'cpu', 1);
+  const ports = portsOf(session);
+  await session.release();
+  return ports;
+}
+
 /** On `cpu` a graph that does not open is the bundle's fault; on another provider it may be the provider's. */
 async function create(file: string, provider: Provider, threads: number): Promise<InferenceSession> {
   try {

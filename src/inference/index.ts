@@ -5,6 +5,9 @@ export { loadBundle, listBundles, type Bundle, type BundleListing } from './bund
 export { manifestSchema, type Manifest, type Task } from './manifest.ts';
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 export { labelsOf } from './labels.ts';
+export { verifyBundle, type GoldenCheck, type Verified } from './verify.ts';
+export { benchBundle, type BundleBench } from './bench.ts';
+export { filesOf, skeletonOf, unsaidOf, withFacts, type Draftlike, type Unsaid } from './skeleton.ts';
 export { promptOf, type Request } from './prompt.ts';
 export type { Box } from './region.ts';
-export type { Provider } from './graphs.ts';
+export { providers, type Provider } from './graphs.ts';

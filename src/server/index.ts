@@ -4,6 +4,7 @@
 export { serve, type Gateway } from './serve.ts';
 export { openRooms, seriesOf, type Rooms } from './wire.ts';
 export { openReading, type Reading } from './reading.ts';
+export { checkBundle, checkBundles, uncodedLabels } from './check-bundles.ts';
 export { foundText } from './drafts.ts';
 export { heldOf, type Hold } from './backlog.ts';
 export { backupStore, restoreStore, verifyStore, type BackupManifest } from './backup.ts';

@@ -8,6 +8,7 @@ import { openDimseDoor, type DimseDoor } from '../doors/dimse/index.ts';
 import { openHl7Listener, type Hl7Door } from '../doors/hl7/index.ts';
 import { makeApp, maxWaiting } from './app.ts';
 import { auditRefusal } from './audited.ts';
+import { checkBundles } from './check-bundles.ts';
 import { createHealth, type Health } from './health.ts';
 import { routeRules } from './route-rules.ts';
 import { openRooms, type Rooms } from './wire.ts';
@@ -28,12 +29,18 @@ export interface Gateway {
 
 /**
  * Start everything and listen.
- * @throws PlumblineError `address-in-use`, and those of `openRooms`
+ * @throws PlumblineError `address-in-use`, and those of `openRooms` and `checkBundles`
  */
 export async function serve(config: Config, plainLog: Log): Promise<Gateway> {
   guardOutbound(config.outbound);
   const rooms = await openRooms(config, plainLog);
   const { log } = rooms;
+  const notices = await checkBundles(rooms.reading).catch(async (e: unknown) => {
+    await rooms.stop({ abort: true });
+    throw e;
+  });
+  if (notices.length > 0)
+    log.warn('bundles name labels without a code; plumbline check lists them', { code: notices[0]!.code });
   const listeners = namedListeners(config);
   const health = createHealth(rooms, () => listeners);
   const server = await listenHttp(rooms, health).catch(async (e: unknown) => {

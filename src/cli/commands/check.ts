@@ -5,7 +5,7 @@ import { asPlumblineError, explainError, silentLog, type Config } from '../../ba
 import { makeDestination } from '../../delivery/index.ts';
 import { fileTls } from '../../dimse/index.ts';
 import { listBundles } from '../../inference/index.ts';
-import { openReading, type Reading } from '../../server/index.ts';
+import { checkBundle, openReading, type Reading } from '../../server/index.ts';
 import { configOf, defaultConfigFile, exitCodes } from '../common.ts';
 
 type Say = (ok: boolean, what: string, words: string) => void;
@@ -82,13 +82,10 @@ async function checkReading(config: Config, say: Say): Promise<void> {
   const names = new Set(reading.routes.rules.map((r) => r.then.bundle));
   for (const name of names) {
     await ask(say, `bundle ${name}`, async () => {
-      const { manifest, ref } = await reading.bundle(name);
-      const tasks = reading.routes.rules.filter((r) => r.then.bundle === name).map((r) => r.then.task);
-      const unknown = tasks.find((t) => !(t in manifest.tasks));
-      if (unknown)
-        return Promise.reject(new Error(`a rule asks for the task "${unknown}", which the bundle does not have`));
+      const uncoded = await checkBundle(reading, name);
+      const { ref } = await reading.bundle(name);
       const runtime = await reading.runtime(name);
-      const notes = runtime.notices.map((n) => `; ${n.message}`).join('');
+      const notes = [...runtime.notices, ...uncoded].map((n) => `; ${n.code}: ${n.message}`).join('');
       return `${ref.name} ${ref.version}, all files as signed, runs on ${runtime.provider}${notes}`;
     });
   }

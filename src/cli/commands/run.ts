@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { PlumblineError, type Config } from '../../base/index.ts';
-import { openReading } from '../../server/index.ts';
+import { checkBundles, openReading } from '../../server/index.ts';
 import { configOf, exitCodes } from '../common.ts';
 import { runPictures } from '../pictures/run.ts';
 import { listTargets } from '../pictures/targets.ts';
@@ -54,7 +54,8 @@ async function run(input: string | undefined, options: RunOptions): Promise<void
   const progress = createProgress(!options.json);
   const reading = openReading(config);
   try {
-    if (options.bundle) await reading.bundle(options.bundle); // a wrong name is found before any file is read
+    // A bundle that would be refused is found before any file is read.
+    await (options.bundle === undefined ? checkBundles(reading) : reading.bundle(options.bundle));
     if (options.listTargets) return await listTargets(reading, options);
     const run: Run = { reading, config, options, progress, out: outOf(input, options) };
     if (options.imageFolder !== undefined) return await runPictures(run, options.imageFolder);

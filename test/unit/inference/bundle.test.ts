@@ -115,6 +115,16 @@ describe('a bundle is refused', () => {
       /\/etc\/hostname: points outside/,
     ],
     ['with a task that has no words', 'tasks|report|prompt', undefined, /task report: neither prompt/],
+    ['without a licence', 'licence', undefined, /licence/],
+    ['with a code for a label that it does not have', 'codes|findings|gremlin', {}, /codes: "gremlin" is no finding/],
+    ['with a golden of a modality that it does not have', 'golden|0|modality', 'ect', /golden 01: modality "ect"/],
+    ['with a golden of a task that it does not have', 'golden|1|task', 'recite', /golden 02: task "recite" is none of/],
+    [
+      'with a golden that names what it does not know',
+      'golden|3|text',
+      'A <p>small gremlin</p> [SEG].',
+      /golden 04: "small gremlin" holds no finding or organ/,
+    ],
     ['with a token beyond the vocabulary', 'special_tokens|seg|id', 5000, /not below vocab_size/],
   ])('%s', async (_, path, value, message) => {
     expect(await refusal(set(path, value))).toMatchObject({
