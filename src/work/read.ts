@@ -20,7 +20,7 @@ import {
   type TilePlan,
 } from '../imaging/index.ts';
 import { promptOf, type Bundle, type Request, type Runtime } from '../inference/index.ts';
-import { pictureOptions, planesToRead } from './reading.ts';
+import { pictureOptions, planesToRead, propagationNotices } from './reading.ts';
 import { modelSide, slidePixelUm, slideTiles, tilesPolicy, tilesWithTissue } from './tiles.ts';
 import type { RouteDecision } from './routes.ts';
 
@@ -161,6 +161,7 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
     notices: [
       ...reading.notices,
       ...planned.flatMap((p) => p.notices),
+      ...propagationNotices(route, reading.stacks),
       ...runtime.notices,
       ...unlistedModalities(bundle, reading),
     ],

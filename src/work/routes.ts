@@ -117,7 +117,7 @@ export const routesSchema = {
                         type: 'boolean',
                         default: false,
                         description:
-                          'Carry masks to the planes between, both ways, by the memory of a bundle that has one (docs/modalities.md).',
+                          'Carry masks to the planes between, both ways. No bundle of format 1 can; the draft then says so (propagation-missing).',
                       },
                     },
                   },

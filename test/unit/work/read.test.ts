@@ -98,6 +98,26 @@ describe('reading a study', () => {
     expect(frames).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it('reads frames of a loop by the stride of its route, and slices by theirs', async () => {
+    const { instances, decoder: counting, frames } = counted([cine()]);
+    const asking = asked();
+    const policy = { ...asking.route.policy, frames: { stride: 4, max: 16, propagate: true } };
+    const { notices } = await answerStudy({
+      ...asking,
+      route: { ...asking.route, policy },
+      instances,
+      decoder: counting,
+    });
+    // Ten frames in steps of four, each from the middle of its step, the last one held inside.
+    expect(frames).toEqual([2, 6, 9]);
+    // No masks are carried between them, and the draft must not let anyone think so.
+    expect(notices.map((n) => n.code)).toContain('propagation-missing');
+    const slices = counted([1, 2, 3].map(slice));
+    const read = await answerStudy({ ...asking, route: { ...asking.route, policy }, ...slices });
+    expect(read.answers).toHaveLength(3);
+    expect(read.notices.map((n) => n.code)).not.toContain('propagation-missing');
+  });
+
   it('makes the next pictures while the model looks at these', async () => {
     const { instances, decoder: counting, frames } = counted([1, 2, 3, 4, 5, 6].map(slice));
     const later = Promise.withResolvers<void>();
