@@ -22,7 +22,7 @@ from torch import Tensor
 
 from grounded import tokenizer
 from grounded.config import CONFIGS, Config
-from grounded.model import GroundedModel
+from grounded.model import GroundedModel, state_of, without_initialisation
 from grounded.names import FRAMES_ONLY, SAM, Source, sources
 from grounded.random_weights import random_model
 
@@ -52,8 +52,9 @@ def load(config: Config, folder: Path) -> GroundedModel:
         if published:
             _check_settings(config, folder)
             _refuse_adapters(folder, files)
-        model = GroundedModel(config)
-        state = _state(model)
+        with without_initialisation():
+            model = GroundedModel(config)
+        state = state_of(model)
         wanted = sources(state) if published else {name: Source((name,)) for name in state}
         problems = _mismatches(state, wanted, files)
         if problems:
@@ -75,7 +76,7 @@ def save(model: GroundedModel, folder: Path, published: bool = False, half_visio
     :param half_vision: the vision tower as bfloat16, as the published file's size says it is
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: t.detach() for name, t in _state(model).items()}
+    state = {name: t.detach() for name, t in state_of(model).items()}
     tensors = dict(_published(state)) if published else {name: t.contiguous() for name, t in state.items()}
     if half_vision:
         tensors |= {name: t.bfloat16() for name, t in tensors.items() if name.startswith('vision_model.')}
@@ -237,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
         except CheckpointError as e:
             print(e, file=sys.stderr)
             return 1
-        print(f'{sum(t.numel() for t in _state(model).values()):,} numbers fit {config.name}')
+        print(f'{sum(t.numel() for t in state_of(model).values()):,} numbers fit {config.name}')
         return 0
     write_random(config, args.random, args.seed)
     return 0

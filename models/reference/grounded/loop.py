@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from grounded.model import GroundedModel
 from grounded.pictures import Box, Rgb, prepare
 
 Arrays = dict[str, NDArray[Any]]
+KEPT = 4
+"""Encoded pictures that are kept, of either encoder."""
 CHUNK = 16
 """Masks in one call: each holds megabytes of upscaled features."""
 
@@ -111,19 +114,29 @@ class Loop:
         self.config, self.tokenizer, self.graphs = config, tokenizer, graphs
         self.ids = {name: tokenizer.token_to_id(text) for name, text in config.dialogue.special_tokens.items()}
         self.stop_ids = {self.ids[name] for name in config.dialogue.stop_names}
+        self._seen: dict[tuple[str, bytes], Arrays] = {}
 
     def answer(self, picture: Rgb, prompt: str, box: Box | None = None, grounded: bool = True) -> Answer:
         """Ask one question about one picture; masks come at its size."""
         vision, sam = prepare(picture, self.config, box)
-        visual = self.graphs.run('vision_encoder', {'pixel_values': vision})['image_embeds']
+        visual = self._encoded('vision_encoder', vision)['image_embeds']
         visual = visual.reshape(-1, visual.shape[-1])
         asked = self.encode(self.config.dialogue.chat(prompt, len(visual)))
         ids, states, margins = self._speak(self._embedded(asked, visual))
         masks: list[Mask] = []
         if grounded and len(states) > 0:
-            features = self.graphs.run('sam_encoder', {'pixel_values': sam})
+            features = self._encoded('sam_encoder', sam)
             masks = self._draw(features, states[: self.config.max_masks], picture.shape[:2])
         return Answer(self._text(ids), ids, len(asked), states, masks, margins)
+
+    def _encoded(self, graph: str, pixels: NDArray[np.float32]) -> Arrays:
+        """What an encoder sees; that of the last few pictures is kept, since several questions are asked about one."""
+        key = (graph, hashlib.sha256(pixels.tobytes()).digest())
+        if key not in self._seen:
+            while len(self._seen) >= KEPT:
+                self._seen.pop(next(iter(self._seen)))
+            self._seen[key] = self.graphs.run(graph, {'pixel_values': pixels})
+        return self._seen[key]
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor, nn
 from transformers import InternVLVisionConfig, InternVLVisionModel, Qwen2Config, Qwen2ForCausalLM
+from transformers.initialization import no_init_weights
 from transformers.models.internvl.configuration_internvl import InternVLConfig
 from transformers.models.internvl.modeling_internvl import InternVLMultiModalProjector
 from transformers.models.sam2.configuration_sam2 import (
@@ -54,6 +57,9 @@ class GroundedModel(nn.Module):
             self.vision_tower.embeddings.patch_embeddings = TrunkPatches(
                 config.image_encoder.widths[SIXTEENTH], config.vision.hidden
             )
+
+        if config.language.tied_head:
+            self.language_model.tie_weights()
 
     def visual_tokens(self, pixel_values: Tensor) -> Tensor:
         """Tiles [tiles,3,side,side], normalised, to token embeddings [tiles,T,D] at the decoder's width."""
@@ -136,6 +142,19 @@ class GroundedModel(nn.Module):
         maps = finest[:, self.config.mask.hidden // 8 :]
         read = torch.einsum('bkc,bchw->bkhw', weights[..., :-1], maps) + weights[..., -1:, None]
         return read.flatten(0, 1)
+
+
+def state_of(model: GroundedModel) -> dict[str, Tensor]:
+    """What a file of weights holds: every parameter and persistent buffer but counters, a tied head once."""
+    state = {name: t for name, t in model.state_dict(keep_vars=True).items() if t.is_floating_point()}
+    if model.config.language.tied_head:
+        del state['language_model.lm_head.weight']
+    return state
+
+
+def without_initialisation() -> AbstractContextManager[None]:
+    """For a model whose every number is overwritten: drawing them first takes minutes at the large size."""
+    return no_init_weights()
 
 
 class TrunkPatches(nn.Module):

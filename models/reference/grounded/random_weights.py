@@ -3,17 +3,20 @@
 Fresh weights of their usual size make flat logits, whose largest one changes with the last bit of a sum. So the head is
 scaled until the best choice stands clear of the next, and the row of `[SEG]` more, so that it is chosen in some steps;
 layer scales and tables that start at zero or one get random values, since a part that does nothing proves nothing.
+
+Each tensor is drawn by NumPy from the seed and its own name: the same numbers on every machine.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
 
+import numpy as np
 import torch
-from torch import nn
 
 from grounded.config import Config
-from grounded.model import GroundedModel
+from grounded.model import GroundedModel, state_of, without_initialisation
 
 HEAD_STD = 0.3
 SEG_STEPS = 1.3
@@ -26,28 +29,33 @@ def random_model(config: Config, seed: int, seg_id: int | None = None) -> Ground
     :param seg_id: whose row of the head is scaled, so that its logit reaches the largest of the others, about
         sqrt(2 ln V) of their standard deviations, in some steps
     """
-    torch.manual_seed(seed)
-    model = GroundedModel(config)
+    with without_initialisation():
+        model = GroundedModel(config)
     with torch.no_grad():
-        for name, p in model.named_parameters():
-            _fill(name, p)
-        if not config.language.tied_head:
-            nn.init.normal_(model.language_model.lm_head.weight, std=HEAD_STD)
+        for name, p in state_of(model).items():
+            mean, std = _spread(name, p)
+            drawn = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            p.copy_(torch.from_numpy(drawn.standard_normal(tuple(p.shape), np.float32)).mul_(std).add_(mean))
         if seg_id is not None:
-            model.language_model.lm_head.weight[seg_id] *= math.sqrt(2 * math.log(config.language.vocab_size)) / SEG_STEPS
+            head = model.language_model.get_output_embeddings().weight
+            head[seg_id] *= math.sqrt(2 * math.log(config.language.vocab_size)) / SEG_STEPS
     return model.eval()
 
 
-def _fill(name: str, p: nn.Parameter) -> None:
-    if name.endswith('norm.weight') or 'norm' in name and p.dim() == 1 and name.endswith('weight'):
-        nn.init.normal_(p, 1.0, 0.1)
-    elif 'lambda_' in name:
-        nn.init.normal_(p, 0.3, 0.05)
-    elif p.dim() == 1:
-        nn.init.normal_(p, 0.0, 0.02)
-    elif 'embed' in name or 'token' in name or p.dim() == 3:
-        nn.init.normal_(p, 0.0, 0.5)
-    else:
-        # Keeps the size of what passes through: one over the root of how many numbers are summed.
-        fan_in = p[0].numel() if 'upscale_conv' not in name else p.shape[0]
-        nn.init.normal_(p, 0.0, fan_in**-0.5)
+def _spread(name: str, p: torch.Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of a tensor's numbers."""
+    if name.endswith('running_var'):
+        return 1.0, 0.0
+    if 'lambda_' in name:
+        return 0.3, 0.05
+    if p.dim() <= 1:
+        return (1.0, 0.1) if 'norm' in name and name.endswith('weight') else (0.0, 0.02)
+    if name == 'language_model.lm_head.weight':
+        return 0.0, HEAD_STD
+    if name.endswith('positional_embedding'):
+        return 0.0, 1.0
+    if 'embed' in name or 'token' in name or p.dim() == 3:
+        return 0.0, 0.5
+    # One over the root of how many numbers are summed: what passes through keeps its size.
+    summed = p.shape[0] if 'upscale_conv' in name else p[0].numel()
+    return 0.0, summed**-0.5
