@@ -22,7 +22,7 @@ def manifest(config: Config, tokenizer: Tokenizer, graphs: Mapping[str, Any], sa
     """manifest.json without `files`, which `write` adds.
 
     :param said: fields that only the maker of the weights knows (name, version, licence, intended_use, provenance,
-        modalities, codes, metrics, tasks …); they win
+        modalities, codes, metrics, tasks …); they win, in `masks` and `limits` key by key
     """
     dialogue = config.dialogue
     made: dict[str, Any] = {
@@ -56,7 +56,8 @@ def manifest(config: Config, tokenizer: Tokenizer, graphs: Mapping[str, Any], sa
         **({'region_prompt': dict(dialogue.region_prompt)} if dialogue.region_prompt else {}),
     }
     provenance = {**dict(said.get('provenance', {})), 'config': config.name, 'tools': tool_versions()}
-    return {**made, **said, 'provenance': provenance}
+    merged = {key: {**made[key], **said[key]} for key in ('masks', 'limits') if key in said}
+    return {**made, **said, **merged, 'provenance': provenance}
 
 
 def write(folder: Path, made: Mapping[str, Any]) -> None:

@@ -143,6 +143,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     config = CONFIGS[args.config]
     try:
+        if args.pictures and not args.pictures.is_dir():
+            raise FileNotFoundError(f'{args.pictures} is no folder of pictures')
         words = _tokenizer(config, args.weights)
         if args.weights:
             if config.name != 'unibiomed-1b':
