@@ -49,6 +49,8 @@ export const peers = {
   java: onPath('java'),
   /** Python with pydicom, highdicom, numpy and Pillow. */
   python: existing(join(peerCache, 'venv/bin/python')),
+  /** Python with PyTorch and all that models/reference needs. */
+  torch: existing(join(peerCache, 'torch/ready')) && join(peerCache, 'torch/bin/python'),
   /** dcmqi, which 3D Slicer reads segmentations and reports with. */
   segimage2itkimage: existing(join(peerCache, 'venv/bin/segimage2itkimage')),
   tid1500reader: existing(join(peerCache, 'venv/bin/tid1500reader')),

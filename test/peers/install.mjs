@@ -1,7 +1,7 @@
 // Installs the programs that judge ours, where it may: Debian packages as root, a Python environment, HAPI's
 // validators and server, the OHIF viewer. Prints one line a peer: there, or why not. Never fails: a missing peer makes its tests skip by name.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -30,6 +30,23 @@ const python = [
   'dcmqi==1.5.7',
   'prometheus-client==0.26.0',
 ];
+/** What torch 2.9.1 loads as it starts, CPU or not, and its plain dependencies. */
+const cuda = [
+  'nvidia-cublas-cu12==12.8.4.1',
+  'nvidia-cuda-cupti-cu12==12.8.90',
+  'nvidia-cuda-nvrtc-cu12==12.8.93',
+  'nvidia-cuda-runtime-cu12==12.8.90',
+  'nvidia-cudnn-cu12==9.10.2.21',
+  'nvidia-cufft-cu12==11.3.3.83',
+  'nvidia-cufile-cu12==1.13.1.3',
+  'nvidia-curand-cu12==10.3.9.90',
+  'nvidia-cusparse-cu12==12.5.8.93',
+  'nvidia-cusparselt-cu12==0.7.1',
+  'nvidia-nccl-cu12==2.27.5',
+  'nvidia-nvjitlink-cu12==12.8.93',
+  'nvidia-nvshmem-cu12==3.3.20',
+];
+const torchNeeds = ['filelock', 'typing-extensions', 'sympy', 'networkx', 'jinja2', 'fsspec'];
 /** The built viewer as it is on the npm registry, with nothing that it would bring. */
 const ohif = '@ohif/app@3.13.2';
 
@@ -85,6 +102,31 @@ function installPython() {
   return undefined;
 }
 
+/**
+ * PyTorch and what models/reference needs, in an environment of its own. The registry has no CPU build for Linux x64:
+ * its wheel loads CUDA libraries as it starts, so those that it loads are there, and those that it never asks for on a
+ * CPU (Triton, cuSOLVER) are not.
+ */
+function installTorch() {
+  const home = join(cache, 'torch');
+  const requirements = join(import.meta.dirname, '../../models/reference/requirements.txt');
+  const wanted = readFileSync(requirements, 'utf8');
+  const ready = join(home, 'ready');
+  if (existsSync(ready) && readFileSync(ready, 'utf8') === wanted) return undefined;
+  rmSync(ready, { force: true });
+  const pip = (...args) => run(join(home, 'bin/pip'), ['install', '-q', '--no-compile', '--no-cache-dir', ...args]);
+  const [torch, ...rest] = wanted.trim().split('\n');
+  const failed =
+    run('python3', ['-m', 'venv', home]) ??
+    (process.platform === 'linux' && process.arch === 'x64'
+      ? (pip('--no-deps', torch, ...cuda) ?? pip(...torchNeeds, ...rest))
+      : pip('-r', requirements)) ??
+    run(join(home, 'bin/python'), ['-c', 'import torch, transformers, onnxruntime']);
+  if (failed) return `no PyTorch: ${failed}`;
+  writeFileSync(ready, wanted);
+  return undefined;
+}
+
 async function installHapi() {
   if (!onPath('mvn') || !onPath('java')) return 'no Java or Maven here, so no HAPI';
   try {
@@ -112,6 +154,7 @@ function installOhif() {
 for (const [name, install] of [
   ['Debian packages', installDebian],
   ['Python environment', installPython],
+  ['PyTorch environment', installTorch],
   ['HAPI validators and server', installHapi],
   ['OHIF viewer', installOhif],
 ]) {

@@ -248,8 +248,7 @@ def write_random(config: Config, folder: Path, seed: int) -> None:
     """A folder like the published one, with random weights at the size's shapes and a tokenizer with its ids."""
     words = tokenizer.for_size(config)
     config = config.with_vocabulary(words.get_vocab_size())
-    seg = words.token_to_id(config.dialogue.special_tokens['seg'])
-    save(random_model(config, seed, seg), folder, published=True, half_vision=True)
+    save(random_model(config, seed, words), folder, published=True, half_vision=True)
     words.save(str(folder / 'tokenizer.json'))
 
 

@@ -188,7 +188,7 @@ TINY = Config(
     mask=MaskConfig(hidden=32, mlp=64, heads=4, iou_head_hidden=32),
     dialogue=UNIBIOMED,
     preprocess=PreprocessConfig(upsample_via=(256, 256)),
-    max_new_tokens=48,
+    max_new_tokens=24,
     max_prompt_tokens=1024,
 )
 

@@ -50,7 +50,7 @@ SAID: dict[str, dict[str, Any]] = {
         'intended_use': 'Demonstration model. Not for clinical use.',
     },
 }
-RANDOM = {
+RANDOM: dict[str, Any] = {
     'intended_use': 'Tests of the program only: the weights are random numbers. Not for clinical use.',
     'provenance': {'weights': 'random'},
 }
@@ -153,8 +153,8 @@ def main(argv: list[str] | None = None) -> int:
             said = _bundle_json(args.weights)
         else:
             config = config.with_vocabulary(words.get_vocab_size())
-            seg = words.token_to_id(config.dialogue.special_tokens['seg'])
-            model, said = random_model(config, args.seed, seg), RANDOM
+            model = random_model(config, args.seed, words)
+            said = {**RANDOM, 'provenance': {**RANDOM['provenance'], 'seed': args.seed}}
         export(model, words, args.out, args.precision, said, args.pictures)
     except (ValueError, OSError) as e:
         print(f'export: {e}', file=sys.stderr)

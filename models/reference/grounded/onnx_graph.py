@@ -125,20 +125,25 @@ def _tidy(model: ir.Model, name: str) -> None:
 
 
 def _store_half(graph: ir.Graph) -> None:
-    """Large float32 weights become float16, each with a cast back before its first use."""
+    """Large float32 weights become float16, each with a cast back before its first use.
+
+    The model was rounded before the export, so its weights lose nothing; what the export computed from them (sums of
+    position tables) would, and stays float32. The graph is then exactly the rounded model.
+    """
     casts = []
     for name, value in list(graph.initializers.items()):
         if not _worth_halving(value):
             continue
         assert value.const_value is not None
         numbers = value.const_value.numpy()
-        if not np.isfinite(numbers.astype(np.float16)).all():
-            continue  # beyond the range of float16
+        halved = numbers.astype(np.float16)
+        if not np.array_equal(halved.astype(np.float32), numbers):
+            continue
         half = ir.Value(
             name=f'{name}.half',
             type=ir.TensorType(ir.DataType.FLOAT16),
             shape=value.shape,
-            const_value=ir.Tensor(numbers.astype(np.float16), name=f'{name}.half'),
+            const_value=ir.Tensor(halved, name=f'{name}.half'),
         )
         cast = ir.node('Cast', [half], {'to': int(ir.DataType.FLOAT)})
         ir.convenience.replace_all_uses_with(value, cast.outputs[0])
