@@ -37,7 +37,7 @@ def write_graph(spec: GraphSpec, folder: Path, precision: str = 'fp32') -> dict[
     _name_dimensions(model.graph, spec)
     _tidy(model, spec.name)
     if precision == 'fp16':
-        _store_half(model.graph)
+        store_half(model.graph)
     file = f'{spec.name}.onnx'
     save(model, folder / file)
     return entry(model, file)
@@ -124,11 +124,13 @@ def _tidy(model: ir.Model, name: str) -> None:
         value.metadata_props.clear()
 
 
-def _store_half(graph: ir.Graph) -> None:
+def store_half(graph: ir.Graph, rounding: bool = False) -> None:
     """Large float32 weights become float16, each with a cast back before its first use.
 
-    The model was rounded before the export, so its weights lose nothing; what the export computed from them (sums of
+    A model that was rounded before its export loses nothing; what the export computed from its weights (sums of
     position tables) would, and stays float32. The graph is then exactly the rounded model.
+
+    :param rounding: for a graph of a model that was not: all weights are rounded but such tables, told by their shape
     """
     casts = []
     for name, value in list(graph.initializers.items()):
@@ -137,7 +139,9 @@ def _store_half(graph: ir.Graph) -> None:
         assert value.const_value is not None
         numbers = value.const_value.numpy()
         halved = numbers.astype(np.float16)
-        if not np.array_equal(halved.astype(np.float32), numbers):
+        table = numbers.ndim >= 3 and numbers.shape[0] == 1
+        lost = not np.isfinite(halved).all() if rounding and not table else not np.array_equal(halved, numbers)
+        if lost:
             continue
         half = ir.Value(
             name=f'{name}.half',

@@ -1,10 +1,12 @@
-"""A bundle whose language model has int8 matrices; everything else, and the head too where asked, stays as it is.
+"""A smaller bundle from one that is there: weights stored as float16, or the language model's matrices in int8.
 
-    python -m grounded.quantize BUNDLE --out BUNDLE8
+    python -m grounded.quantize BUNDLE --to fp16 --out BUNDLE16
+    python -m grounded.quantize BUNDLE --to int8 --out BUNDLE8 [--keep-head]
 
-Dynamic quantisation per channel: weights int8, activations by the range of each call, sums int32 (plain ONNX
-operators). Neither SAM nor the projection to its prompt is touched: a mask's edge is where a logit is zero. The new
-bundle counts only after `grounded.verify`: its goldens are those of the original.
+`fp16`: every graph's weights rounded and cast back inside; arithmetic stays float32. `int8`: the decoder alone, by dynamic
+quantisation per channel (weights int8, activations by the range of each call, sums int32; plain ONNX operators). Neither
+SAM nor the projection to its prompt is touched: a mask's edge is where a logit is zero. The new bundle counts only after
+`grounded.verify`: its goldens are those of the original.
 """
 
 from __future__ import annotations
@@ -20,7 +22,24 @@ import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from grounded import bundle
-from grounded.onnx_graph import EXTERNAL_FROM, entry, save, weight_files
+from grounded.onnx_graph import EXTERNAL_FROM, entry, save, store_half, weight_files
+
+
+def halve(folder: Path, out: Path) -> None:
+    """Write `out`: `folder` with the weights of every graph stored as float16."""
+    m = bundle.read(folder)
+    if 'fp32' not in m.get('provenance', {}).get('precision', ''):
+        raise ValueError(f'{folder} does not say that its weights are stored fp32')
+    graphs = [g['file'] for g in m['graphs'].values()]
+    _copy_beside(folder, out, graphs)
+    for file in graphs:
+        model = ir.load(folder / file)
+        store_half(model.graph, rounding=True)
+        save(model, out / file)
+        del model
+    m.pop('files')
+    m['provenance'] = {**m['provenance'], 'precision': 'weights stored fp16 (rounded afterwards), float32 arithmetic'}
+    bundle.write(out, m)
 
 
 def quantize(folder: Path, out: Path, head: bool = True) -> dict[str, Any]:
@@ -32,8 +51,7 @@ def quantize(folder: Path, out: Path, head: bool = True) -> dict[str, Any]:
     m = bundle.read(folder)
     if 'int8' in m.get('provenance', {}).get('precision', ''):
         raise ValueError(f'{folder} is quantised already')
-    shutil.rmtree(out, ignore_errors=True)
-    shutil.copytree(folder, out, ignore=shutil.ignore_patterns('decoder.onnx*', 'manifest.json'))
+    _copy_beside(folder, out, [m['graphs']['decoder']['file']])
     source = folder / m['graphs']['decoder']['file']
     work = out / 'work'
     work.mkdir()
@@ -53,6 +71,13 @@ def quantize(folder: Path, out: Path, head: bool = True) -> dict[str, Any]:
     new.pop('files')
     bundle.write(out, new)
     return new
+
+
+def _copy_beside(folder: Path, out: Path, graphs: list[str]) -> None:
+    """`folder` to `out`, made anew, without the graphs that are written again."""
+    shutil.rmtree(out, ignore_errors=True)
+    left = ['manifest.json', *graphs, *(f'{g}.data' for g in graphs)]
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns(*left))
 
 
 def _as_matmul(source: Path, target: Path) -> Path:
@@ -135,15 +160,19 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('bundle', type=Path)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--keep-head', action='store_true', help='leave the head as it is')
+    parser.add_argument('--to', choices=('fp16', 'int8'), default='int8')
+    parser.add_argument('--keep-head', action='store_true', help='int8: leave the head as it is')
     args = parser.parse_args(argv)
     try:
-        quantize(args.bundle, args.out, not args.keep_head)
+        if args.to == 'fp16':
+            halve(args.bundle, args.out)
+        else:
+            quantize(args.bundle, args.out, not args.keep_head)
     except (ValueError, OSError) as e:
         print(f'quantize: {e}', file=sys.stderr)
         return 1
-    sizes = {f: (f / 'decoder.onnx').stat().st_size for f in (args.bundle, args.out)}
-    print(', '.join(f'{f}/decoder.onnx {n:,} bytes' for f, n in sizes.items()))
+    for folder in (args.bundle, args.out):
+        print(f'{folder}: {sum(f["bytes"] for f in bundle.read(folder)["files"].values()):,} bytes')
     return 0
 
 
