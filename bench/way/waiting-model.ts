@@ -23,7 +23,7 @@ export function serve(milliseconds: number): void {
 async function reply(order: Order, milliseconds: number): Promise<Reply> {
   if (order.kind === 'open') return { kind: 'opened', provider: 'cpu', notices: [] };
   const [picture] = await Promise.all([unpack(order.picture), setTimeout(milliseconds)]);
-  return { kind: 'answered', answer: { value: answer(picture, order.request.task) } };
+  return { kind: 'answered', answers: { value: order.questions.map((q) => answer(picture, q.task)) } };
 }
 
 function answer({ stack, plane, width, height }: Picture, task: string): Answer {

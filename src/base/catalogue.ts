@@ -158,8 +158,8 @@ export const catalogue = {
   },
   'media-type-unsupported': {
     class: 'reject',
-    cause: 'The content type is not multipart/related of application/dicom.',
-    remedy: 'Send Content-Type: multipart/related; type="application/dicom"; boundary=…',
+    cause: 'The content type is not multipart/related of application/dicom, or that of a question not application/json.',
+    remedy: 'Send Content-Type: multipart/related; type="application/dicom"; boundary=…, or application/json.',
   },
   'body-too-large': {
     class: 'reject',
@@ -204,8 +204,8 @@ export const catalogue = {
   },
   'query-invalid': {
     class: 'reject',
-    cause: 'A query parameter is not understood.',
-    remedy: 'See PS3.18 8.3.4 and conformance/dicomweb.md.',
+    cause: 'A query parameter, or the body of a question, is not understood.',
+    remedy: 'See PS3.18 8.3.4 and conformance/dicomweb.md; of a question docs/api.md.',
   },
   'not-acceptable': {
     class: 'reject',
@@ -281,6 +281,11 @@ export const catalogue = {
     class: 'reject',
     cause: 'The bundle does not know the task, or a slot of its prompt is not filled.',
     remedy: 'Name one of the tasks that the message lists.',
+  },
+  'region-invalid': {
+    class: 'reject',
+    cause: 'The region lies on no image that is read here, reaches out of it, or its shape cannot be read.',
+    remedy: 'Give a box within the image that is named, or a segment or region of an object of the same study.',
   },
   'provider-missing': {
     class: 'retry',

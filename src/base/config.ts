@@ -204,13 +204,20 @@ export const configSchema = {
           type: 'number',
           exclusiveMinimum: 0,
           default: 120,
-          description: 'One picture; then the model process is stopped.',
+          description: 'One question about one picture; then the model process is stopped.',
         },
         memoryMb: {
           type: 'integer',
           minimum: 256,
           default: 4096,
           description: 'The model process is stopped above it.',
+        },
+        imageMemoryMb: {
+          type: 'integer',
+          minimum: 0,
+          default: 64,
+          description:
+            'What was seen of pictures is kept up to this size, so that later questions about them need not look again. Part of memoryMb.',
         },
         recycleAfter: {
           type: 'integer',

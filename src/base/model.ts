@@ -205,6 +205,8 @@ export interface Answer {
   readonly part?: { readonly row: number; readonly column: number };
   readonly task: string;
   readonly prompt: string;
+  /** What was put into the first slot of the prompt. */
+  readonly slot?: string;
   /** With its markup (`<p>`, `[SEG]`), without stop tokens. */
   readonly text: string;
   readonly tokenIds: readonly number[];
@@ -212,7 +214,36 @@ export interface Answer {
   readonly stop: 'end' | 'limit';
   /** The k-th is the mask of the k-th `[SEG]`; null where generation was cut before its state existed. */
   readonly masks: readonly (PictureMask | null)[];
+  /** Of each claim that the answer does not show itself, what was found for it. Absent where nothing was looked for. */
+  readonly second?: readonly SecondMask[];
   readonly timingsMs: Readonly<Record<string, number>>;
+}
+
+/** The mask of something that an answer claims, from a second question about the same picture. */
+export interface SecondMask {
+  /** 0-based place of the sentence in the answer, and the claim's words in it (UTF-16 offsets, end exclusive). */
+  readonly sentence: number;
+  readonly start: number;
+  readonly end: number;
+  /** `model`: it was asked to show this. `region`: the claim is about the region that the question was about. */
+  readonly by: 'model' | 'region';
+  /** What the model said to that, with its markup. */
+  readonly text: string;
+  /** Null where it showed nothing. */
+  readonly mask: PictureMask | null;
+}
+
+/** A part of one image that somebody asks about. */
+export interface Region {
+  readonly instanceUid: string;
+  /** 1-based, of a multi-frame image. */
+  readonly frame?: number;
+  /** 0-based source pixels: columns x0 to x1 and rows y0 to y1, ends exclusive. */
+  readonly box: readonly [x0: number, y0: number, x1: number, y1: number];
+  /** Its shape on the source grid, where that is more than the box: bit-packed rows as `PictureMask`, deflated, in base64. */
+  readonly mask?: string;
+  /** The object that it comes from: a segment of a SEG, or an item of an SR by its tracking UID or its place. */
+  readonly from?: { readonly instanceUid: string; readonly segment?: number; readonly item?: string };
 }
 
 /** A coded concept. `scheme` is a DICOM coding scheme designator: SCT, DCM, UCUM, UMLS, 99PLUMBLINE … */

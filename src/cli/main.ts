@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asPlumblineError, explainError, PlumblineError } from '../base/index.ts';
 import { exitCodes, version } from './common.ts';
+import { askCommand } from './commands/ask.ts';
 import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand, storeCommand } from './commands/backup.ts';
 import { checkCommand } from './commands/check.ts';
@@ -42,6 +43,7 @@ for (const make of [
   checkCommand,
   runCommand,
   sendCommand,
+  askCommand,
   statusCommand,
   jobsCommand,
   ordersCommand,

@@ -1,5 +1,6 @@
 import { catalogue, configSchema } from '../base/index.ts';
 import { codesSchema, presenceSchema, summarySchema, targetsSchema } from '../findings/index.ts';
+import { questionSchema } from '../doors/questions/index.ts';
 import { routesSchema } from '../work/index.ts';
 
 /** Files of the repository that are printed from the program, so that they cannot drift: path to text. */
@@ -12,6 +13,7 @@ export function printedFiles(): ReadonlyMap<string, string> {
     ['mappings/presence.schema.json', json(presenceSchema)],
     ['mappings/targets.schema.json', json(targetsSchema)],
     ['docs/summary.schema.json', json(summarySchema)],
+    ['docs/question.schema.json', json(questionSchema)],
   ]);
 }
 

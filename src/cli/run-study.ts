@@ -9,6 +9,7 @@ import {
   sha256OfParts,
   type Config,
   type SourceInstance,
+  type Region,
 } from '../base/index.ts';
 import { text } from '../dicom/index.ts';
 import { makeSummary, type Summary, type SummaryPicture } from '../findings/index.ts';
@@ -26,6 +27,7 @@ import {
   type RoutePolicy,
 } from '../work/index.ts';
 import type { Progress } from './progress.ts';
+import { promptOptions, regionAmong } from './asked.ts';
 
 export interface RunOptions {
   readonly out?: string;
@@ -36,6 +38,11 @@ export interface RunOptions {
   readonly task?: string;
   readonly prompt?: string;
   readonly target?: string;
+  readonly question?: string;
+  readonly slot?: readonly string[];
+  readonly box?: string;
+  readonly image?: string;
+  readonly regionFrom?: string;
   readonly config?: string;
   readonly models?: string;
   readonly mappings?: string;
@@ -76,7 +83,12 @@ export async function readStudyFolder(job: StudyJob): Promise<boolean> {
     const message = `the study names different patients: ${named}`;
     return fail(job, folder, new PlumblineError('patient-contradiction', message, { where: job.studyUid }));
   }
-  const decisions = decide(job);
+  let decisions: RouteDecision[];
+  try {
+    decisions = decide(job, await regionAmong(job.options, job.instances));
+  } catch (thrown) {
+    return fail(job, folder, asPlumblineError(thrown));
+  }
   if (decisions.length === 0) {
     const modalities = [...new Set(job.instances.map((i) => text(i.attributes, 'Modality') || 'none'))].join(', ');
     const error = new PlumblineError(
@@ -88,7 +100,8 @@ export async function readStudyFolder(job: StudyJob): Promise<boolean> {
   }
   let done = true;
   for (const [n, decision] of decisions.entries()) {
-    const target = n === 0 ? folder : join(folder, decision.rule);
+    const twice = decisions.filter((d) => d.rule === decision.rule).length > 1;
+    const target = n === 0 ? folder : join(folder, twice ? `${decision.rule}-${decision.task}` : decision.rule);
     try {
       await readOne(job, decision, target);
     } catch (thrown) {
@@ -98,12 +111,12 @@ export async function readStudyFolder(job: StudyJob): Promise<boolean> {
   return done;
 }
 
-function decide({ reading, options, instances, policy }: StudyJob): RouteDecision[] {
-  const { bundle, task, prompt, target } = options;
+function decide({ reading, options, instances, policy }: StudyJob, region?: Region): RouteDecision[] {
+  const { bundle, task = region && 'region' } = options;
   const series = new Map(
     instances.map((i) => [i.ref.seriesUid, { seriesUid: i.ref.seriesUid, sender: '', attributes: i.attributes }]),
   );
-  const asked = { ...(prompt === undefined ? {} : { prompt }), ...(target === undefined ? {} : { slots: { target } }) };
+  const asked = { ...promptOptions(options), ...(region && { region }) };
   if (bundle !== undefined) {
     return [
       {
@@ -117,7 +130,13 @@ function decide({ reading, options, instances, policy }: StudyJob): RouteDecisio
       },
     ];
   }
-  const { decisions } = decideRoutes(reading.routes, [...series.values()]);
+  const all = decideRoutes(reading.routes, [...series.values()]).decisions;
+  const on = region && instances.find((i) => i.ref.instanceUid === region.instanceUid)?.ref.seriesUid;
+  const about = on === undefined ? all : all.filter((d) => d.series.includes(on));
+  // A task that the command line names is asked for once, however many tasks the rule has.
+  const once = (d: RouteDecision, i: number): boolean =>
+    about.findIndex((o) => o.rule === d.rule && o.bundle === d.bundle) === i;
+  const decisions = task === undefined ? about : about.filter(once);
   return decisions.map((d) => ({
     ...d,
     ...(task === undefined ? {} : { task }),

@@ -1,7 +1,16 @@
-import { countBits, PlumblineError, type Answer, type Notice, type Stack } from '../base/index.ts';
-import { mapLabel, normalise, type MappedLabel, type Mappings } from './mappings.ts';
-import type { Stretch } from './negation.ts';
-import { parseAnswer, type AnswerForm, type ParsedSentence } from './parse.ts';
+import {
+  countBits,
+  PlumblineError,
+  type Answer,
+  type Notice,
+  type PictureMask,
+  type SecondMask,
+  type Stack,
+} from '../base/index.ts';
+import { claimsOf, keyOf, secondOf, type ClaimedPhrase } from './claims.ts';
+import { mapLabel, type MappedLabel, type Mappings } from './mappings.ts';
+import { findNegation, type Stretch } from './negation.ts';
+import type { AnswerForm, ParsedSentence } from './parse.ts';
 import { placeMask, placePart, type Patch, type PicturePlace } from './place.ts';
 
 /** One sentence as one answer said it. */
@@ -10,6 +19,8 @@ export interface Said {
   readonly picture: PicturePlace;
   readonly parsed: ParsedSentence;
   readonly claims: readonly Claim[];
+  /** What was asked, where the words alone do not say what they are about. */
+  readonly question?: string;
   /** Place among all sentences, in reading order of the answers. */
   readonly order: number;
 }
@@ -19,6 +30,8 @@ export interface Claim extends Stretch {
   readonly label: string;
   readonly mapped: MappedLabel;
   readonly unit: Unit;
+  /** Its mask comes from a second question. */
+  readonly asked: boolean;
 }
 
 /** What claims are about: one mask of one answer, or its lack. */
@@ -68,6 +81,7 @@ export function collect(input: CollectInput): Collected {
       p.plane - q.plane ||
       (p.part?.row ?? 0) - (q.part?.row ?? 0) ||
       (p.part?.column ?? 0) - (q.part?.column ?? 0) ||
+      compare(p.prompt, q.prompt) ||
       compare(p.text, q.text),
   );
   const said: Said[] = [];
@@ -93,20 +107,15 @@ function placeName({ stack, plane, part }: Pick<Answer, 'stack' | 'plane' | 'par
 }
 
 function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input: CollectInput) {
-  const parsed = parseAnswer(answer.text, input.form);
-  const units = new Map<number, Unit>();
-  const unitOf = (key: string, seg: number | undefined, problem: string | undefined): Unit => {
-    const known = seg === undefined ? undefined : units.get(seg);
-    if (known) return known;
-    const mask = seg === undefined || problem ? undefined : answer.masks[seg];
+  const parsed = claimsOf(answer, input.form, stack.modality, input.mappings);
+  const { rows, columns } = stack.grid;
+  const unitFor = (key: string, mask: PictureMask | null | undefined, problem: string): Unit => {
     const unsure = (mask?.score ?? 1) < (input.minMaskScore ?? 0);
     const sure = unsure ? undefined : mask;
-    const { rows, columns } = stack.grid;
     const patch = sure && picture.part && placePart(sure, picture, picture.part, rows, columns);
     const bits = patch?.bits ?? (sure ? placeMask(sure, picture, rows, columns) : new Uint8Array());
     const pixels = countBits(bits);
-    const why = problem ?? (unsure ? 'mask-unsure' : mask ? 'mask-empty' : 'mask-missing');
-    const unit: Unit = {
+    return {
       stack,
       plane: answer.plane,
       key,
@@ -114,61 +123,38 @@ function sentencesOf(answer: Answer, stack: Stack, picture: PicturePlace, input:
       pixels,
       ...(patch && { patch }),
       ...(mask?.score !== undefined && { score: mask.score }),
-      ...(pixels === 0 && { problem: why }),
+      ...(pixels === 0 && { problem: unsure ? 'mask-unsure' : problem }),
     };
+  };
+  const units = new Map<number, Unit>();
+  const unitOf = (key: string, claim: ClaimedPhrase, second: SecondMask | undefined): Unit => {
+    const { seg, problem } = claim;
+    if (second) return unitFor(key, second.mask, second.mask ? 'mask-empty' : unshown(second.text));
+    const known = seg === undefined ? undefined : units.get(seg);
+    if (known) return known;
+    const mask = seg === undefined || problem ? undefined : answer.masks[seg];
+    const unit = unitFor(key, mask, problem ?? (mask ? 'mask-empty' : 'mask-missing'));
     if (seg !== undefined) units.set(seg, unit);
     return unit;
   };
-  const sentences = parsed.sentences.map((sentence) => {
-    const claims = sentence.phrases.map((p): Claim => {
-      const label = p.label || 'unnamed region';
+  const sentences = parsed.sentences.map((sentence, i) => {
+    const claims = sentence.claims.map((c): Claim => {
+      const label = c.label || 'unnamed region';
       const mapped = mapLabel(input.mappings, label, stack.modality);
-      return { start: p.start, end: p.end, label, mapped, unit: unitOf(keyOf(mapped, label), p.seg, p.problem) };
+      const second = secondOf(answer, i, c);
+      const unit = unitOf(keyOf(mapped, label), c, second);
+      return { start: c.start, end: c.end, label, mapped, unit, asked: second?.by === 'model' && unit.pixels > 0 };
     });
-    const silent =
-      claims.length === 0 && !sentence.negative ? unmarked(sentence.text, stack.modality, input.mappings) : [];
-    const more = silent.map((s): Claim => {
-      const label = sentence.text.slice(s.start, s.end);
-      const mapped = mapLabel(input.mappings, label, stack.modality);
-      return { ...s, label, mapped, unit: unitOf(keyOf(mapped, label), undefined, 'span-missing') };
-    });
-    return { stack, picture, parsed: sentence, claims: [...claims, ...more] };
+    const question = input.form.grounding === 'none' || input.form.region ? answer.prompt : undefined;
+    return { stack, picture, parsed: sentence, claims, ...(question !== undefined && { question }) };
   });
   return { sentences, unused: parsed.unusedSegs };
 }
 
-/** Labels that mean the same have one key: that of their mapping entry, or the label itself where none matched. */
-export function keyOf(mapped: MappedLabel, label: string): string {
-  return mapped.notice ? `label:${normalise(label)}` : mapped.concept.id;
-}
-
-/** Names of findings in a sentence that ties no phrase to a mask: a claim that nothing shows. */
-function unmarked(text: string, modality: string, mappings: Mappings): Stretch[] {
-  const found: Stretch[] = [];
-  for (const m of text.matchAll(findingNames(mappings, modality)))
-    found.push({ start: m.index, end: m.index + m[0].length });
-  return found;
-}
-
-const patterns = new WeakMap<Mappings, Map<string, RegExp>>();
-
-function findingNames(mappings: Mappings, modality: string): RegExp {
-  const cache = patterns.get(mappings) ?? new Map<string, RegExp>();
-  patterns.set(mappings, cache);
-  const known = cache.get(modality);
-  if (known) return known;
-  const names = [...mappings.byName].filter(
-    ([name, entries]) => name.length > 3 && entries.some((e) => e.lesion && e.modalities.includes(modality)),
-  );
-  const words = names.map(([name]) => name.split('_').map(escape).join('[\\s_-]+'));
-  words.sort((p, q) => q.length - p.length || compare(p, q));
-  const pattern = words.length > 0 ? new RegExp(String.raw`\b(?:${words.join('|')})s?\b`, 'gi') : /(?!)/g;
-  cache.set(modality, pattern);
-  return pattern;
-}
-
-function escape(text: string): string {
-  return text.replace(/[^\p{L}\p{N}]/gu, '\\$&');
+/** Why a second question gave no mask. */
+function unshown(text: string): string {
+  const { terms, anything } = findNegation(text.replace(/<\/?p>|\[SEG\]/g, ''));
+  return terms.length > 0 || anything ? 'mask-denied' : 'mask-missing';
 }
 
 function answerNotices(answer: Answer, sentences: number, unused: readonly number[]): Notice[] {
@@ -180,7 +166,7 @@ function answerNotices(answer: Answer, sentences: number, unused: readonly numbe
       message: `The answer about ${where} was cut at the token limit: its end is missing.`,
     });
   if (sentences === 0) notices.push({ code: 'answer-empty', message: `The answer about ${where} holds no words.` });
-  const lost = unused.filter((k) => answer.masks[k]);
+  const lost = unused.filter((k) => answer.masks[k] && countBits(answer.masks[k].bits) > 0);
   if (lost.length > 0)
     notices.push({
       code: 'mask-unused',

@@ -141,7 +141,7 @@ const sentence = object(
     spans: list(spanSchema),
     warnings: list(noticeSchema),
   },
-  { stack: text, plane: whole },
+  { stack: text, plane: whole, question: { type: 'string', minLength: 1 } },
 );
 const concept = object(
   {

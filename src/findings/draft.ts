@@ -39,6 +39,8 @@ export interface Sentence {
   /** Markup removed, the model's words otherwise untouched. Every encoding carries exactly this string. */
   readonly text: string;
   readonly kind: SentenceKind;
+  /** The question that it answers, where its words alone do not say what they are about. */
+  readonly question?: string;
   /** Finding ids. */
   readonly findings: readonly string[];
   /** Phrases in `text` (UTF-16 offsets, end exclusive) and the finding that each names. */

@@ -20,6 +20,7 @@ export {
   type Targets,
 } from './targets.ts';
 export { parseAnswer, type AnswerForm, type ParsedAnswer, type ParsedPhrase, type ParsedSentence } from './parse.ts';
+export { unshownOf, type Unshown } from './claims.ts';
 export { dicomLab, findingColour } from './colours.ts';
 export { makeDraft, type DraftInput } from './make.ts';
 export { imageLateralityOf, type ModalityInfo } from './check-words.ts';

@@ -151,7 +151,8 @@ function build(input: DraftInput, collected: Collected, kept: readonly Kept[], g
   };
 
   for (const k of kept) out.sentences.push(place(k, `s${out.sentences.length + 1}`));
-  return { ...out, notices: [...misses.values(), ...sharedMasks(out.drafted), ...wholeMasks(out)] };
+  const notices = [...misses.values(), ...sharedMasks(out.drafted), ...wholeMasks(out), ...askedMasks(kept)];
+  return { ...out, notices };
 }
 
 /** Who speaks for a group: the claim about its main mask, wherever else it is named. */
@@ -198,6 +199,7 @@ function sentenceOf(
     id,
     text: said.parsed.text,
     kind,
+    ...(said.question !== undefined && { question: said.question }),
     findings: named,
     // A mask without words has no span.
     spans: spans.filter((s) => s.end > s.start).sort((p, q) => p.start - q.start),
@@ -242,6 +244,14 @@ function sharedMasks(masks: readonly DraftMask[]): Notice[] {
     message: `${about.length} findings have one and the same mask.`,
     about,
   }));
+}
+
+/** What the model said and what it showed are two answers: the second was asked for the words of the first. */
+function askedMasks(kept: readonly Kept[]): Notice[] {
+  const about = kept.flatMap(({ said }, i) => (said.claims.some((c) => c.asked) ? [`s${i + 1}`] : []));
+  if (about.length === 0) return [];
+  const message = `The answer ties no mask to ${about.length === 1 ? 'a sentence' : `${about.length} sentences`}: it was asked for in a second question about the same picture.`;
+  return [{ code: 'mask-asked', message, about }];
 }
 
 /** One mask that several sentences share: it shows the first of them, and no more is known about the others. */

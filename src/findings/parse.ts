@@ -1,3 +1,4 @@
+import { bareAnswers } from './bare.ts';
 import { findNegation, type Stretch } from './negation.ts';
 
 /** How a model ties words to masks; from the bundle's manifest (`tasks.*.grounding`, `tasks.*.sentences`). */
@@ -9,8 +10,10 @@ export interface AnswerForm {
   readonly grounding: 'phrase-then-seg' | 'seg-then-phrase' | 'slot' | 'none';
   /** `whole`: one mask covers all sentences of the answer. */
   readonly sentences: 'per-mask' | 'whole';
-  /** What was put into the prompt's slot, for `slot`. */
+  /** What was put into the prompt's slot: what `[SEG]` stands for in `slot`, what a bare `Yes.` affirms in `none`. */
   readonly slotPhrase?: string;
+  /** The answer says what a given region of the picture is. */
+  readonly region?: boolean;
 }
 
 export interface ParsedAnswer {
@@ -27,8 +30,8 @@ export interface ParsedSentence {
   /** Says that something is not there and claims nothing that is. */
   readonly negative: boolean;
   readonly phrases: readonly ParsedPhrase[];
-  /** What the sentence says is not there. */
-  readonly denied: readonly Stretch[];
+  /** What the sentence says is not there; `label` where the sentence itself does not name it. */
+  readonly denied: readonly (Stretch & { readonly label?: string })[];
   /** It denies findings as such: `with no finding`. */
   readonly deniesAll: boolean;
 }
@@ -42,6 +45,8 @@ export interface ParsedPhrase extends Stretch {
   /** Index of its mask among the answer's `[SEG]`. */
   readonly seg?: number;
   readonly problem?: SpanProblem;
+  /** It has part in a mask that stands for more than its sentence. */
+  readonly whole?: boolean;
 }
 
 /**
@@ -53,8 +58,10 @@ export interface ParsedPhrase extends Stretch {
 export function parseAnswer(text: string, form: AnswerForm): ParsedAnswer {
   const clean = removeMarkup(text, form);
   const cuts = sentenceStretches(clean.text);
-  const phrases = form.grounding === 'seg-then-phrase' ? followSegs(clean, cuts) : clean.phrases;
-  const sentences = cuts.map((cut) => sentenceOf(clean.text, cut, phrases, form));
+  const tied = form.grounding === 'seg-then-phrase' ? followSegs(clean, cuts) : clean.phrases;
+  const phrases = form.sentences === 'whole' ? ofAll(clean, tied) : tied;
+  const parsed = cuts.map((cut) => sentenceOf(clean.text, cut, phrases, form));
+  const sentences = form.grounding === 'none' && form.slotPhrase ? bareAnswers(parsed, form.slotPhrase) : parsed;
   const used = new Set(sentences.flatMap((s) => s.phrases.map((p) => p.seg)));
   const unusedSegs = Array.from({ length: clean.segs }, (_, k) => k).filter((k) => !used.has(k));
   return { sentences, segs: clean.segs, unusedSegs };
@@ -125,6 +132,8 @@ function removeMarkup(text: string, form: AnswerForm): Clean {
       let words = afterSeg ? token.replace(/^\s+(?=[.,;:!?。])/, '') : token;
       // The marker goes with its stop: what follows goes on in the same sentence.
       if (afterSeg && form.grounding === 'seg-then-phrase') words = words.replace(/^[.:,](?=\s*[^\s.])/, ' ');
+      // A marker between two sentences takes its own stop with it.
+      if (afterSeg && /[.!?。]$/.test(out)) words = words.replace(/^\.(?=\s|$)/, '');
       if (afterSeg && /^[.,;:!?。]/.test(words)) space = false;
       if (token !== '') afterSeg = false;
       put(words);
@@ -148,6 +157,14 @@ function followSegs(clean: Clean, cuts: readonly Stretch[]): ParsedPhrase[] {
   return [...claims, ...clean.phrases.filter((p) => p.problem !== 'phrase-missing' && p.seg === undefined)];
 }
 
+/** A mask of the whole answer whose words are not marked is about all of them. */
+function ofAll(clean: Clean, phrases: readonly ParsedPhrase[]): readonly ParsedPhrase[] {
+  const [seg] = phrases.filter((p) => p.seg !== undefined);
+  if (!seg || phrases.some((p) => p.seg !== undefined && p.problem === undefined)) return phrases;
+  const others = phrases.filter((p) => p !== seg);
+  return [{ start: 0, end: clean.text.length, label: '', seg: seg.seg! }, ...others];
+}
+
 const abbreviation = /\b(?:e\.g|i\.e|approx|vs|cf|fig|dr|ca|incl)\.$/i;
 
 /** Sentences as stretches of the text, without the white space around them. */
@@ -165,6 +182,7 @@ function sentenceStretches(text: string): Stretch[] {
   for (const m of text.matchAll(/[.!?]+(?=\s|$)|。|\n/g)) {
     const end = m.index + m[0].length;
     if (m[0] === '.' && end < text.length && abbreviation.test(text.slice(start, end))) continue;
+    if (/\bno\.$/i.test(text.slice(start, end)) && /^\s+\d/.test(text.slice(end))) continue;
     close(end);
   }
   close(text.length);
@@ -183,16 +201,36 @@ function sentenceOf(all: string, cut: Stretch, phrases: readonly ParsedPhrase[],
   const whole = form.sentences === 'whole' && !claimsNothing ? phrases.find((p) => p.seg !== undefined) : undefined;
   const claims =
     own.length === 0 && whole
-      ? [{ ...withoutStop(text, { start: 0, end: text.length }), label: headOf(whole, all), seg: whole.seg! }]
+      ? [
+          {
+            ...withoutStop(text, { start: 0, end: text.length }),
+            label: headOf(whole, all),
+            seg: whole.seg!,
+            whole: true,
+          },
+        ]
       : own;
-  const positive = apart(claims.filter((p) => !denied(p)));
+  const words = (p: Stretch): string => text.slice(p.start, p.end);
+  const positive = apart(claims.filter((p) => !denied(p) && !saysNothing(words(p))));
+  // `It is [SEG]. normal.`: a mask, empty or not, comes with every answer of such a model.
+  const normal = claims.length > 0 && claims.every((p) => bareNormal.test(words(p)));
   return {
     text,
-    negative: positive.length === 0 && isNegative(negation),
+    negative: positive.length === 0 && (isNegative(negation) || normal),
     phrases: positive,
     denied: negation.terms.filter((t) => !positive.some((p) => t.start < p.end && p.start < t.end)),
-    deniesAll: negation.anything,
+    deniesAll: negation.anything || normal,
   };
+}
+
+const bareNormal = /^(?:(?:entirely|completely|appears?|looks?|is)\s+)*(?:normal|healthy|unremarkable)$/i;
+/** Not `normal pressure hydrocephalus`. */
+const normalThing = /^(?:(?:a|an|the)\s+)?(?:normal|healthy|unremarkable)\s+[\p{L}-]+(?:\s+(?:in|on)\s.*)?$/iu;
+
+/** Words that are themselves a denial: the marked phrase of a normal picture is `no findings` or `normal`. */
+function saysNothing(words: string): boolean {
+  const denial = /^(?:no|not|without|neither|negative for|free of|absence of)\s/i.test(words);
+  return bareNormal.test(words) || normalThing.test(words) || (denial && isNegative(findNegation(words)));
 }
 
 /** No two phrases share a word: of two, the one with a mask stays, then the first. */
@@ -219,7 +257,7 @@ function within(phrase: ParsedPhrase, cut: Stretch, all: string): ParsedPhrase |
     ? { start: Math.min(start, text.length), end: Math.min(start, text.length) }
     : withoutStop(text, { start, end });
   if (!empty && at.start >= at.end) return undefined;
-  return { ...phrase, ...at, label: headOf(phrase, all) };
+  return { ...phrase, ...at, label: headOf(phrase, all), ...(phrase.start < cut.start && { whole: true }) };
 }
 
 /** First sentence of a phrase, without its stop: a whole report as one phrase begins with what it is about. */

@@ -1,5 +1,6 @@
 import { countBits, emptyBits, type MaskPlane, type Notice, type Stack } from '../base/index.ts';
-import { keyOf, planeName, type Collected, type Said, type Unit } from './collect.ts';
+import { keyOf } from './claims.ts';
+import { planeName, type Collected, type Said, type Unit } from './collect.ts';
 import { joinPieces } from './join.ts';
 import { mapLabel, type MappedLabel, type Mappings } from './mappings.ts';
 import type { Stretch } from './negation.ts';
@@ -71,7 +72,7 @@ export function select(collected: Collected, mappings: Mappings, minPixels: numb
     // What stands once stands where it was said first.
     const id = positive
       ? `${said.order}`
-      : `text:${said.parsed.text}:${denied.map((d) => keyOf(d.mapped, d.label)).join()}`;
+      : `text:${said.question ?? ''}:${said.parsed.text}:${denied.map((d) => keyOf(d.mapped, d.label)).join()}`;
     const first = kept.get(id);
     if (first) kept.set(id, { ...first, times: first.times + 1 });
     else
@@ -151,6 +152,8 @@ const reasons: Readonly<Record<string, string>> = {
   'mask-empty': 'The model gave an empty mask',
   'mask-missing': 'The model gave no mask',
   'mask-unsure': 'The model scores the mask lower than the gate asks for',
+  'mask-denied': 'Asked to show this, the model answered that it is not there',
+  'mask-of-another': 'The mask of the answer shows something else',
   'seg-missing': 'The model tied no mask to these words',
   'phrase-missing': 'The model gave a mask without words for it',
   'phrase-unclosed': 'The answer ends before the mask of these words',
@@ -177,7 +180,7 @@ function unshownGroups(units: readonly Unit[], textOf: ReadonlyMap<Unit, string>
 function deniedOf(said: Said, mappings: Mappings): Denied[] {
   const { text, denied } = said.parsed;
   const named = denied.map((d) => {
-    const label = text.slice(d.start, d.end);
+    const label = d.label ?? text.slice(d.start, d.end);
     return { ...d, label, mapped: mapLabel(mappings, label, said.stack.modality) };
   });
   return named.filter((d) => !d.mapped.notice || d.label.split(/\s+/).length <= 4);

@@ -258,6 +258,7 @@ export const summarySchema = {
           id: text,
           text,
           kind: kindSchema,
+          question: { ...text, description: 'What it answers, where its words alone do not say what they are about.' },
           findings: { type: 'array', items: text },
           spans: { type: 'array', items: spanSchema },
           stack: text,

@@ -8,6 +8,7 @@ export { renderColour } from './colour.ts';
 export { displayFrame, pictureMaskToSource, sourceMaskToPicture, sourceSize, type PictureFrame } from './display.ts';
 export { suitability, pictureFacts } from './suitability.ts';
 export { patientSide, patientPoint, type Side } from './sides.ts';
+export { readRegion, type RegionSources } from './regions.ts';
 export * from './decode/index.ts';
 export { pixelUmOf } from './slides.ts';
 export { loadOverview, loadTiles, planTiles, tissueShare, type TilePlan } from './tiles.ts';

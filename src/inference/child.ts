@@ -1,5 +1,5 @@
 /**
- * The model's process. It takes one order at a time, keeps no state between pictures, and opens no socket. While a graph
+ * The model's process. It takes one order at a time, remembers what it saw of the last pictures, and opens no socket. While a graph
  * runs, nothing else does in this thread, so whatever must stop it stands outside: the parent's deadline, and guard.ts.
  */
 import { Worker } from 'node:worker_threads';
@@ -30,10 +30,8 @@ async function serve(order: Order): Promise<Reply> {
     return { kind: 'opened', provider: model.provider, notices: model.notices };
   }
   const picture = await unpack(order.picture);
-  const { request, text } = order;
-  const answer =
-    text === undefined ? await model!.answer(picture, request) : await model!.reground(picture, request, text);
-  return { kind: 'answered', answer: await carry(answer, folder, `answer-${process.pid}-${answers++}`) };
+  const said = await model!.ask(picture, order.questions);
+  return { kind: 'answered', answers: await carry(said, folder, `answer-${process.pid}-${answers++}`) };
 }
 
 function reply(message: Reply): void {

@@ -30,6 +30,11 @@ export function emptyContext(m: Manifest): Context {
   return { past: Object.fromEntries(names.flat().map((name) => [name, empty])), length: 0 };
 }
 
+/** What a context takes in memory. */
+export function contextBytes({ decoder: { layers, kv_heads: heads, head_dim: dim } }: Manifest, c: Context): number {
+  return 2 * layers * heads * dim * c.length * Float32Array.BYTES_PER_ELEMENT;
+}
+
 /** Text as the decoder takes it. */
 export interface Embedded {
   /** `inputs_embeds` [1, length, hidden]. */
@@ -109,8 +114,15 @@ export interface Said {
 /**
  * Greedy decoding after `question`, read on from `context`. The state of a `[SEG]` is the row of the step whose *input*
  * it is, so where the limit cuts right after one, one more step is run for its state and what that step says is dropped.
+ * @param untilMask end with the first `[SEG]`
  */
-export async function generate(model: Parts, context: Context, question: Embedded, watch: Stopwatch): Promise<Said> {
+export async function generate(
+  model: Parts,
+  context: Context,
+  question: Embedded,
+  watch: Stopwatch,
+  untilMask = false,
+): Promise<Said> {
   const { m } = model;
   const most = (m.decoder.max_positions ?? Infinity) - context.length - question.length - 1;
   const limit = Math.min(m.limits.max_new_tokens, most);
@@ -121,7 +133,7 @@ export async function generate(model: Parts, context: Context, question: Embedde
     const id = argmax(step.logits);
     ids.push(id);
     if (m.stop_ids.includes(id)) return finished(model, ids, 'end', states);
-    const ended = stopText(model, ids) !== undefined;
+    const ended = stopText(model, ids) !== undefined || (untilMask && id === segId(m));
     const last = ended || ids.length >= limit;
     if (last && id !== segId(m)) return finished(model, ids, ended ? 'end' : 'limit', states);
     step = await watch.time('decode', async () => read(model, step.context, await embed(model, [id])));

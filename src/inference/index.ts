@@ -8,6 +8,6 @@ export { labelsOf } from './labels.ts';
 export { verifyBundle, type GoldenCheck, type Verified } from './verify.ts';
 export { benchBundle, type BundleBench } from './bench.ts';
 export { filesOf, skeletonOf, unsaidOf, withFacts, type Draftlike, type Unsaid } from './skeleton.ts';
-export { promptOf, type Request } from './prompt.ts';
+export { promptOf, type Question, type Request } from './prompt.ts';
 export type { Box } from './region.ts';
 export { providers, type Provider } from './graphs.ts';

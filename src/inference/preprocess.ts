@@ -12,18 +12,28 @@ export interface Pixels {
 }
 
 /**
- * A picture as the two image encoders want it.
+ * A picture as the encoder of the language model wants it.
  * @param box drawn on the picture as the manifest's `region_prompt` says
  */
-export function preprocess(picture: Rgb, m: Manifest, box?: Box): { readonly vision: Pixels; readonly sam: Pixels } {
+export function visionPixels(picture: Rgb, m: Manifest, box?: Box): Pixels {
+  const { source, resized } = marking(picture, m, box);
+  return normalise(tiles(source, m.preprocess.vision, resized), m.preprocess.vision);
+}
+
+/** A picture as the encoder of the masks wants it; the box is drawn where `region_prompt.branch` is `both`. */
+export function samPixels(picture: Rgb, m: Manifest, box?: Box): Pixels {
+  const { source, resized } = marking(picture, m, m.region_prompt?.branch === 'both' ? box : undefined);
+  return normalise([resized(toSize(source, m.preprocess.sam))], m.preprocess.sam);
+}
+
+/** The picture with the box on it, or what draws it on the resized one. */
+function marking(picture: Rgb, m: Manifest, box?: Box): { readonly source: Rgb; readonly resized: (p: Rgb) => Rgb } {
   const region = box && m.region_prompt;
   const draw = (p: Rgb): Rgb => drawBox(p, box!, region!);
-  const keep = (p: Rgb): Rgb => p;
-  const source = region?.stage === 'source' ? draw(picture) : picture;
-  const resized = region?.stage === 'resized' ? draw : keep;
-  const views = tiles(source, m.preprocess.vision, resized);
-  const sam = region?.branch === 'both' ? resized(toSize(source, m.preprocess.sam)) : toSize(picture, m.preprocess.sam);
-  return { vision: normalise(views, m.preprocess.vision), sam: normalise([sam], m.preprocess.sam) };
+  return {
+    source: region?.stage === 'source' ? draw(picture) : picture,
+    resized: region?.stage === 'resized' ? draw : (p) => p,
+  };
 }
 
 function toSize(p: Rgb, b: Branch, columns = 1, rows = 1): Rgb {

@@ -14,6 +14,14 @@ export interface Request {
   readonly box?: Box;
 }
 
+/** One of several questions about a picture. */
+export interface Question extends Request {
+  /** The answer, where it is there already: it is only read, and its masks are made. */
+  readonly text?: string;
+  /** The answer may end with its first mask: what is said after it is not wanted. */
+  readonly untilMask?: boolean;
+}
+
 /**
  * The words that the model is asked, slots filled.
  * @throws PlumblineError task-unknown where the task, its prompt, a slot or the box is missing or wrong;

@@ -1,19 +1,20 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Answer, ErrorCode, Notice, Picture } from '../base/index.ts';
-import type { GraphOptions, Provider } from './graphs.ts';
+import type { Provider } from './graphs.ts';
+import type { ModelOptions } from './loop.ts';
 import type { Manifest } from './manifest.ts';
-import type { Request } from './prompt.ts';
+import type { Question } from './prompt.ts';
 
 /** What the parent says to the model's process. */
 export type Order =
-  | { readonly kind: 'open'; readonly dir: string; readonly manifest: Manifest; readonly options: GraphOptions }
-  | { readonly kind: 'answer'; readonly picture: Carried<Picture>; readonly request: Request; readonly text?: string };
+  | { readonly kind: 'open'; readonly dir: string; readonly manifest: Manifest; readonly options: ModelOptions }
+  | { readonly kind: 'answer'; readonly picture: Carried<Picture>; readonly questions: readonly Question[] };
 
 /** What it answers: one to each order. */
 export type Reply =
   | { readonly kind: 'opened'; readonly provider: Provider; readonly notices: readonly Notice[] }
-  | { readonly kind: 'answered'; readonly answer: Carried<Answer> }
+  | { readonly kind: 'answered'; readonly answers: Carried<readonly Answer[]> }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly where?: string };
 
 /** A value as a message: its byte arrays inside, or, where they are large, in a file beside it. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PlumblineError, type Answer, type Notice, type Picture } from '../base/index.ts';
 import type { Bundle } from './bundle.ts';
 import { startChild, type Child } from './process.ts';
-import { promptOf, type Request } from './prompt.ts';
+import { promptOf, type Question, type Request } from './prompt.ts';
 import { carry, unpack, type Reply } from './protocol.ts';
 import type { Provider } from './graphs.ts';
 
@@ -15,7 +15,7 @@ export interface RuntimeOptions {
   readonly fallback?: boolean;
   /** Threads of one graph. Default: the processors, at most 4. */
   readonly threads?: number;
-  /** Longest time for one picture before the process is killed, seconds. Default 60. */
+  /** Longest time for one question about one picture before the process is killed, seconds. Default 60. */
   readonly seconds?: number;
   /** Longest time to open the graphs, seconds. Default 120. */
   readonly startSeconds?: number;
@@ -23,6 +23,8 @@ export interface RuntimeOptions {
   readonly memoryMb?: number;
   /** A new process after so many pictures. Default 1000. */
   readonly recycleAfter?: number;
+  /** What was seen of pictures is kept for later questions, up to so many MiB. Default 64. */
+  readonly imageMemoryMb?: number;
   /** Where large pictures and masks pass by. Default: the system's folder for temporary files. */
   readonly tempDir?: string;
   /** Called where a process was killed or died and is started again. */
@@ -48,8 +50,8 @@ export interface Runtime {
     request: Request,
     onProgress?: (done: number, of: number) => void,
   ): Promise<Answer[]>;
-  /** Masks for a text that is there already (an edited sentence): its `[SEG]`s are grounded, nothing is generated. */
-  reground(picture: Picture, request: Request, text: string): Promise<Answer>;
+  /** One answer for each question about one picture, which is encoded once for all of them. Throws as `answer` does. */
+  ask(picture: Picture, questions: readonly Question[]): Promise<Answer[]>;
   /** Ends the process at once; work under way fails with runtime-closed. */
   close(): Promise<void>;
 }
@@ -72,9 +74,9 @@ export async function createRuntime(bundle: Bundle, options: RuntimeOptions = {}
     provider,
     notices,
     answer: (pictures, request, onProgress) => answerAll(pool, bundle, pictures, request, onProgress),
-    reground: async (picture, request, text) => {
-      promptOf(bundle.manifest, request);
-      return pool.ask(picture, request, text);
+    ask: async (picture, questions) => {
+      for (const question of questions) promptOf(bundle.manifest, question);
+      return questions.length === 0 ? [] : pool.ask(picture, questions);
     },
     close: () => pool.close(),
   };
@@ -89,6 +91,7 @@ function defaults() {
     startSeconds: 120,
     memoryMb: 4096,
     recycleAfter: 1000,
+    imageMemoryMb: 64,
     tempDir: tmpdir(),
     entry: new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
     onRestart: (_why: PlumblineError): void => {},
@@ -106,7 +109,7 @@ async function answerAll(
   promptOf(bundle.manifest, request);
   const answers: Answer[] = [];
   for (const picture of pictures) {
-    answers.push(await pool.ask(picture, request));
+    answers.push(...(await pool.ask(picture, [request])));
     onProgress?.(answers.length, pictures.length);
   }
   return answers;
@@ -147,17 +150,17 @@ class Restarting {
   }
 
   /** Ask about one picture; once more on a new process where the first hung or died. */
-  ask(picture: Picture, request: Request, text?: string): Promise<Answer> {
+  ask(picture: Picture, questions: readonly Question[]): Promise<Answer[]> {
     const turn = this.#last.then(async () => {
       try {
-        return await this.#once(picture, request, text);
+        return await this.#once(picture, questions);
       } catch (e) {
         if (!isMishap(e)) throw e;
         await this.#kill();
         this.#options.onRestart(e);
       }
       try {
-        return await this.#once(picture, request, text);
+        return await this.#once(picture, questions);
       } catch (e) {
         if (isMishap(e)) await this.#kill();
         throw e;
@@ -175,27 +178,27 @@ class Restarting {
 
   async #open(): Promise<Opened> {
     this.#refuseClosed();
-    const { provider, fallback, threads, startSeconds, memoryMb, entry } = this.#options;
+    const { provider, fallback, threads, startSeconds, memoryMb, imageMemoryMb, entry } = this.#options;
     this.#child = startChild(entry, [this.#folder, String(memoryMb)]);
     this.#asked = 0;
     const { dir, manifest } = this.#bundle;
     const reply = await this.#child.send(
-      { kind: 'open', dir, manifest, options: { provider, fallback, threads } },
+      { kind: 'open', dir, manifest, options: { provider, fallback, threads, memoryBytes: imageMemoryMb * 2 ** 20 } },
       startSeconds,
     );
     return expected(reply, 'opened');
   }
 
-  async #once(picture: Picture, request: Request, text?: string): Promise<Answer> {
+  async #once(picture: Picture, questions: readonly Question[]): Promise<Answer[]> {
     this.#refuseClosed();
     if (this.#asked >= this.#options.recycleAfter) await this.#kill();
     if (!this.#child) await this.start();
     this.#asked++;
     try {
       const carried = await carry(picture, this.#folder, `picture-${this.#orders++}`);
-      const order = { kind: 'answer' as const, picture: carried, request, ...(text === undefined ? {} : { text }) };
-      const reply = await this.#child!.send(order, this.#options.seconds);
-      return await unpack(expected(reply, 'answered').answer);
+      const order = { kind: 'answer' as const, picture: carried, questions };
+      const reply = await this.#child!.send(order, this.#options.seconds * questions.length);
+      return [...(await unpack(expected(reply, 'answered').answers))];
     } catch (e) {
       this.#refuseClosed();
       throw e;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { asPlumblineError, countBits, type Answer, type PictureMask } from '../base/index.ts';
 import type { Bundle } from './bundle.ts';
 import { goldenPicture, goldensOf, readMask, readRgb, type Golden } from './golden.ts';
-import { normalise, preprocess } from './preprocess.ts';
+import { normalise, samPixels, visionPixels } from './preprocess.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What came of one golden. */
@@ -132,7 +132,8 @@ async function comparePictures(
   golden: Golden,
   picture: Awaited<ReturnType<typeof goldenPicture>>,
 ): Promise<GoldenCheck['pictures']> {
-  const ours = preprocess(picture, m, golden.box ?? undefined);
+  const box = golden.box ?? undefined;
+  const ours = { vision: visionPixels(picture, m, box), sam: samPixels(picture, m, box) };
   const compared: { name: 'vision' | 'sam'; difference: number }[] = [];
   for (const name of ['vision', 'sam'] as const) {
     const file = golden[`${name}_image`];

@@ -5,6 +5,7 @@ import type { FhirRead, SayFhir } from './consistency-fhir-rules.ts';
 import { aiSystem } from './fhir-common.ts';
 import { componentCodes, sentenceCode } from './fhir-observation.ts';
 import { codeToken, list, node, str, type Node } from './fhir-nodes.ts';
+import { questionWords } from './words.ts';
 
 /** One Observation against its finding in draft and SR. */
 export function checkFinding(read: FhirRead, finding: Finding, observation: Node, say: SayFhir): void {
@@ -116,6 +117,9 @@ function checkSentence({ context, sr }: FhirRead, finding: Finding, observation:
     say('PL-FHIR-011', `finding ${finding.id} names another sentence than the draft`);
   if (str(list(observation, 'note')[0], 'text') !== sentence?.text)
     say('PL-FHIR-011', `finding ${finding.id} does not carry its sentence word for word`);
+  const notes = list(observation, 'note').map((n) => str(n, 'text'));
+  if (sentence && questionWords(sentence).some((q) => !notes.includes(q)))
+    say('PL-FHIR-022', `finding ${finding.id} does not carry the question of its sentence`);
   if (finding.mask !== undefined && !sr.groups.get(finding.trackingUid)?.texts.includes(sentence?.text ?? ''))
     say('PL-FHIR-011', `the SR group of finding ${finding.id} does not carry its sentence`);
 }

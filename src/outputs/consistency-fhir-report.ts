@@ -4,7 +4,7 @@ import { checkLabel } from './consistency-fhir-finding.ts';
 import { codeToken, list, node, str } from './fhir-nodes.ts';
 import { isReportCode } from './report-codes.ts';
 import type { EncodingInput } from './types.ts';
-import { draftNotice, escapeText, kindWords } from './words.ts';
+import { draftNotice, escapeText, kindWords, questionWords } from './words.ts';
 
 /** DiagnosticReport: status, label, narrative, attachment, results in sentence order. */
 export function checkReport(read: FhirRead, say: SayFhir): void {
@@ -34,6 +34,9 @@ export function checkReport(read: FhirRead, say: SayFhir): void {
   for (const s of draft.sentences) {
     if (div.split(`<li id="${s.id}"><span>${escapeText(s.text)}</span>`).length !== 2)
       say('PL-FHIR-011', `sentence ${s.id} is not in the narrative word for word`);
+    const own = div.split(`<li id="${s.id}">`)[1]?.split('</li>')[0] ?? '';
+    if (questionWords(s).some((q) => !own.includes(escapeText(q))))
+      say('PL-FHIR-022', `sentence ${s.id} has no question in the narrative`);
     if (!sr.texts.has(s.text)) say('PL-FHIR-011', `sentence ${s.id} is not in the SR word for word`);
   }
   checkMarkup(div, narrativeElements, say);
@@ -60,6 +63,8 @@ export function checkPage({ draft }: EncodingInput, html: string, say: SayFhir):
     const own = parts[1]?.split('</li>')[0] ?? '';
     if (parts.length !== 2 || !own.includes(`<p class="text">${escapeText(s.text)}</p>`))
       say('PL-FHIR-016', `sentence ${s.id} is missing, doubled or of another kind`);
+    if (questionWords(s).some((q) => !own.includes(`<p class="meta">${escapeText(q)}</p>`)))
+      say('PL-FHIR-022', `sentence ${s.id} has no question on the page`);
     if (s.kind !== 'linked' && !own.includes(kindWords[s.kind].replace(/\.$/, '')))
       say('PL-FHIR-016', `sentence ${s.id} does not say its kind in words`);
   }

@@ -56,6 +56,10 @@ export const fhirChecks = {
     rule: 'Every resource has the fields of its version that Plumbline writes and no other, each of its type; a component has one value or a reason.',
   },
   'PL-FHIR-021': { severity: 'hold', rule: 'The report has a title of the shipped table (DICOM CID 7000).' },
+  'PL-FHIR-022': {
+    severity: 'hold',
+    rule: 'A sentence that answers a question stands beside it in Observation, narrative and page.',
+  },
 } as const satisfies Record<string, { severity: Problem['severity']; rule: string }>;
 
 export type FhirCheck = keyof typeof fhirChecks;

@@ -3,6 +3,7 @@ import type { Finding, Sentence } from '../findings/index.ts';
 import type { Hl7Segment } from '../hl7/index.ts';
 import type { SayOru } from './consistency-oru-rules.ts';
 import type { EncodingInput, OruVersion } from './types.ts';
+import { questionWords } from './words.ts';
 
 /** What the OBX rows say, beside the draft: sentences, codes, measurements, links, reasons. */
 export function checkOruContent(
@@ -73,7 +74,7 @@ function checkMeasurements(input: EncodingInput, rows: readonly Hl7Segment[], sa
     say('PL-HL7-007', `the ${found.length} measurements are not the ${wanted.length} of the draft`);
 }
 
-/** Of each sentence what is text and not the sentence itself: links and reasons. */
+/** Of each sentence what is text and not the sentence itself: its question, links and reasons. */
 function checkTexts(input: EncodingInput, rows: readonly Hl7Segment[], say: SayOru): void {
   const texts = rows.filter((o) => o.text(2) === 'TX' && !/^\d+$/.test(o.text(4)));
   for (const [i, sentence] of input.draft.sentences.entries()) {
@@ -81,11 +82,13 @@ function checkTexts(input: EncodingInput, rows: readonly Hl7Segment[], say: SayO
     const reasons = input.draft.findings
       .filter((f) => f.sentence === sentence.id && f.presence === 'ungrounded')
       .map((f) => `No mask: ${lineEnds(f.reason?.message ?? 'The model gave no mask.')}`);
+    const questions = questionWords(sentence).map(lineEnds);
     const links = mine.filter((text) => leadsToStudy(input, text));
     const wanted = wantsLink(input, sentence) ? 1 : 0;
     if (links.length !== wanted) say('PL-HL7-012', `sentence ${i + 1} has ${links.length} links for ${wanted}`);
     const rest = mine.filter((text) => !links.includes(text));
-    if (!equal(rest.toSorted(), reasons.toSorted())) say('PL-HL7-012', `sentence ${i + 1} has other texts or reasons`);
+    if (!equal(rest.toSorted(), [...questions, ...reasons].toSorted()))
+      say('PL-HL7-012', `sentence ${i + 1} has another question, other texts or reasons`);
   }
   const strays = texts.filter((o) => !(Number(sentenceOf(o)) <= input.draft.sentences.length));
   if (strays.length > 0) say('PL-HL7-012', `${strays.length} texts belong to no sentence`);

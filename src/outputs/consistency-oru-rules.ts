@@ -45,7 +45,7 @@ export const oruChecks = {
   },
   'PL-HL7-012': {
     severity: 'hold',
-    rule: 'A sentence with a mask has one link to this study in the site’s viewer, a mask that failed its reason, and no other text is there.',
+    rule: 'A sentence with a mask has one link to this study in the site’s viewer, a mask that failed its reason, an answer its question, and no other text is there.',
   },
   'PL-HL7-013': { severity: 'hold', rule: 'The model is named: in OBX-18 of every row, in 2.3.1 in a note.' },
 } as const satisfies Record<string, { severity: Problem['severity']; rule: string }>;

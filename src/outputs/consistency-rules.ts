@@ -90,6 +90,7 @@ export const dicomChecks = {
     severity: 'hold',
     rule: 'Each content item is whole: a relationship, a concept, and a value of a type that the SOP class allows.',
   },
+  'PL-DCM-039': { severity: 'hold', rule: 'A sentence that answers a question has the question under it.' },
 } as const satisfies Record<string, { readonly severity: Problem['severity']; readonly rule: string }>;
 
 export type DicomCheck = keyof typeof dicomChecks;

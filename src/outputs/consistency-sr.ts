@@ -1,10 +1,11 @@
 import type { Code, DicomJson } from '../base/index.ts';
 import { codeOf, items, number, numbers, text } from '../dicom/index.ts';
-import type { DraftMask, Finding } from '../findings/index.ts';
+import type { DraftMask, Finding, Sentence } from '../findings/index.ts';
 import { checkSide, sameCode } from './consistency-seg.ts';
 import { nameOf, type ReadBack, type Say } from './consistency-rules.ts';
 import { comprehensive3dSr, comprehensiveSr, functionalGroup, plain } from './dicom-common.ts';
 import type { EncodingInput } from './types.ts';
+import { questionWords } from './words.ts';
 
 /** A content item as it reads back. */
 interface Item {
@@ -262,13 +263,17 @@ function checkSentences(input: EncodingInput, groups: readonly Item[], evaluatio
   for (const group of groups) {
     const uid = text(childOf(group, '112040')?.dataset ?? {}, 'UID');
     const finding = findings.find((f) => f.trackingUid === uid);
-    const wanted = sentences.find((s) => s.id === finding?.sentence)?.text;
-    const said = childrenOf(group, '121106').map((c) => text(c.dataset, 'TextValue'));
-    if (said.length !== 1 || said[0] !== wanted)
+    const sentence = sentences.find((s) => s.id === finding?.sentence);
+    const comments = childrenOf(group, '121106');
+    const said = comments.map((c) => text(c.dataset, 'TextValue'));
+    if (said.length !== 1 || said[0] !== sentence?.text)
       say('PL-DCM-035', `${finding?.id ?? uid}: its group does not carry its sentence`);
+    checkQuestion(sentence, comments[0], say);
   }
   const wanted = sentences.filter((s) => !shown.has(s.id));
-  const said = childrenOf(evaluations, '121106').map((c) => text(c.dataset, 'TextValue'));
+  const comments = childrenOf(evaluations, '121106');
+  const said = comments.map((c) => text(c.dataset, 'TextValue'));
+  wanted.forEach((s, i) => checkQuestion(s, comments[i], say));
   const different = wanted.filter((s, i) => s.text !== said[i]).map((s) => s.id);
   if (said.length !== wanted.length || different.length > 0) {
     const which = different.join(', ') || 'none';
@@ -277,6 +282,14 @@ function checkSentences(input: EncodingInput, groups: readonly Item[], evaluatio
       `${said.length} sentences without mask for ${wanted.length} of the draft; not word for word: ${which}`,
     );
   }
+}
+
+/** `Yes.` alone would say nothing, or something else. */
+function checkQuestion(sentence: Sentence | undefined, comment: Item | undefined, say: Say): void {
+  if (!sentence) return;
+  const wanted = questionWords(sentence);
+  const found = childrenOf(comment, '121106').map((c) => text(c.dataset, 'TextValue'));
+  if (wanted.some((q) => !found.includes(q))) say('PL-DCM-039', `sentence ${sentence.id} lacks its question`);
 }
 
 function checkAbsent(input: EncodingInput, evaluations: Item | undefined, say: Say): void {

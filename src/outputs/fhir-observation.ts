@@ -4,6 +4,7 @@ import type { DraftMask, Finding, Sentence } from '../findings/index.ts';
 import { dicomUid, identifierOf, ref, type FhirContext } from './fhir-common.ts';
 import { acquiredAt, firstSource } from './study-facts.ts';
 import type { CodeText, EncodingInput } from './types.ts';
+import { questionWords } from './words.ts';
 
 /** Observation of one finding; the same JSON in R4 and R5 but for what `derivedFrom` points at. */
 export function observation(context: FhirContext, finding: Finding): r4.Observation {
@@ -45,7 +46,7 @@ const asCode = (text: CodeText): Code => ({ value: text.value, scheme: text.sche
 function notes(sentence: Sentence, finding: Finding): r4.Annotation[] {
   const partial = finding.measurements.flatMap((m) => (m.note === undefined ? [] : [`${m.code.meaning}: ${m.note}`]));
   const warnings = sentence.warnings.map((w) => `Warning: ${w.message}`);
-  return [sentence.text, ...warnings, ...partial].map((text) => ({ text }));
+  return [sentence.text, ...questionWords(sentence), ...warnings, ...partial].map((text) => ({ text }));
 }
 
 /** Codes of components beside the measurements; the DCM and SCT codes are those of the same facts in the SR. */

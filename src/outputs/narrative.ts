@@ -1,7 +1,7 @@
 import type { Sentence } from '../findings/index.ts';
 import { planeName, viewerLink } from './study-facts.ts';
 import type { EncodingInput } from './types.ts';
-import { draftNotice, escapeText, kindWords, measuredList } from './words.ts';
+import { draftNotice, escapeText, kindWords, measuredList, questionWords } from './words.ts';
 
 /**
  * The report as XHTML for `DiagnosticReport.text`: the marking first, then one element per sentence, `id` = sentence id,
@@ -26,6 +26,7 @@ function sentenceElement(input: EncodingInput, sentence: Sentence): string {
     .map((f) => escapeText(f.reason!.message));
   const kind = sentence.kind === 'linked' ? [] : [kindWords[sentence.kind]];
   const said = [
+    ...questionWords(sentence).map(escapeText),
     ...kind,
     ...reasons,
     ...masks,

@@ -5,7 +5,7 @@ import type { Finding, Measurement, Sentence } from '../findings/index.ts';
 import { reportCategories, reportCode } from './report-codes.ts';
 import { firstSource, studyFacts, viewerLink } from './study-facts.ts';
 import type { EncodingInput, OruVersion } from './types.ts';
-import { draftNotice } from './words.ts';
+import { draftNotice, questionWords } from './words.ts';
 
 /** Identifiers of the observations, as the IHE IMR examples give them. */
 export const oruCodes = {
@@ -156,6 +156,8 @@ function ofSentence(input: EncodingInput, sentence: Sentence, n: number): Observ
     ...f.measurements.map(measured),
     ...withoutMask(f),
   ]);
+  for (const value of questionWords(sentence))
+    rows.push({ type: 'TX', identifier: components(...oruCodes.text), value });
   const link = linkOf(input, sentence);
   if (link !== undefined) rows.push({ type: 'TX', identifier: components(...oruCodes.text), value: link });
   return [

@@ -4,7 +4,7 @@ import { box, keyFigure, paperColour, type FigureOf } from './preview-figure.ts'
 import { previewStyle } from './preview-style.ts';
 import { planeName, seriesName, studyFacts, viewerLink, type StudyFacts } from './study-facts.ts';
 import type { DicomObject, EncodingInput, KeyPictures } from './types.ts';
-import { axes, draftNotice, escapeText, kindWords, letter, measured, measuredList } from './words.ts';
+import { axes, draftNotice, escapeText, kindWords, letter, measured, measuredList, questionWords } from './words.ts';
 
 /**
  * The report page: one HTML file without script, form or external load, which says in text everything that it shows.
@@ -144,10 +144,16 @@ function sentenceRow(
   const shown = own.map((f) => keyFigure(input, pictures, f, figures.length)).join('');
   return `<li class="s ${sentence.kind}" id="${sentence.id}">
 <div class="badges">${badges(sentence, own)}</div>
-<div><p class="text">${escapeText(sentence.text)}</p>
+<div>${asked(sentence)}<p class="text">${escapeText(sentence.text)}</p>
 ${said(input, sentence, own)}</div>
 <div>${shown || box(boxWords[sentence.kind])}</div>
 </li>`;
+}
+
+function asked(sentence: Sentence): string {
+  return questionWords(sentence)
+    .map((words) => `<p class="meta">${escapeText(words)}</p>`)
+    .join('');
 }
 
 const boxWords: Readonly<Record<Sentence['kind'], string>> = {

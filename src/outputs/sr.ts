@@ -8,6 +8,7 @@ import { isAnatomy, segmentsOf } from './seg.ts';
 import { codeContent, container, imageContent, numContent, textContent, uidContent } from './sr-items.ts';
 import { imageLibrary } from './sr-library.ts';
 import type { DicomObject, EncodingInput } from './types.ts';
+import { questionWords } from './words.ts';
 
 /**
  * A draft as Structured Report, TID 1500 Imaging Measurement Report (PS3.16): a measurement group for each mask that
@@ -195,12 +196,12 @@ function lateralityItem(code: Code): DicomJson {
   return codeContent('HAS CONCEPT MOD', sct('272741003', 'Laterality'), code);
 }
 
-/** The exact sentence, its warnings under it, and what qualifies the numbers: they take no children themselves. */
+/** The exact sentence, its question and warnings under it, and what qualifies the numbers: they take no children themselves. */
 function sentenceItems(input: EncodingInput, finding: Finding): DicomJson[] {
   const sentence = input.draft.sentences.find((s) => s.id === finding.sentence);
   if (!sentence) throw new PlumblineError('encoding-invalid', `finding ${finding.id} names no sentence`);
   const notes = new Set(finding.measurements.flatMap((m) => (m.note ? [m.note] : [])));
-  const remarks = [...sentence.warnings.map((w) => w.message), ...notes];
+  const remarks = [...questionWords(sentence), ...sentence.warnings.map((w) => w.message), ...notes];
   return [commentItem(sentence.text, remarks)];
 }
 
@@ -269,5 +270,6 @@ function plainSentence(sentence: Sentence, findings: readonly Finding[]): DicomJ
   const reasons = ungrounded.map((f) =>
     `Not grounded, no mask shows it: ${f.label}. ${f.reason?.message ?? ''}`.trim(),
   );
-  return commentItem(sentence.text, [...sentence.warnings.map((w) => w.message), ...reasons]);
+  const warnings = sentence.warnings.map((w) => w.message);
+  return commentItem(sentence.text, [...questionWords(sentence), ...warnings, ...reasons]);
 }

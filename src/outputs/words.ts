@@ -11,6 +11,11 @@ export const kindWords: Readonly<Record<Sentence['kind'], string>> = {
   plain: 'No image evidence given by the model.',
 };
 
+/** What a sentence answers, for whoever reads its words alone; empty where they need no question. */
+export function questionWords({ question }: Sentence): string[] {
+  return question === undefined ? [] : [`Question: ${question}`];
+}
+
 /** A number for reading: 3 significant digits, never in exponent form. */
 export function threeDigits(value: number): string {
   const rounded = Number(value.toPrecision(3));

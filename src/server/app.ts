@@ -1,8 +1,10 @@
 import express, { type Express, type Router } from 'express';
 import type { Guard } from '../access/index.ts';
 import { PlumblineError } from '../base/index.ts';
+import { questionsRouter } from '../doors/questions/index.ts';
 import { stowRouter } from '../doors/stow/index.ts';
 import { cors, dicomwebRouter, pagesRouter, problemAnswer } from '../web/index.ts';
+import { askStudy } from './ask.ts';
 import { auditReads } from './audited.ts';
 import { draftFiles } from './drafts.ts';
 import type { Health } from './health.ts';
@@ -37,7 +39,7 @@ export function makeApp(rooms: Rooms, guard: Guard, health: Health): Express {
 
 /** All routers. Each of their routes has its line in `routeRules`. */
 export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>, health: Health): Mount[] {
-  const { config, studies, blobs, inspector, work, reading, log } = rooms;
+  const { config, studies, blobs, inspector, work, reading, audit, log } = rooms;
   let waiting = 0;
   const recount = async (): Promise<number> => {
     const counts = await work.counts();
@@ -59,11 +61,20 @@ export function mountsOf(rooms: Rooms, { identityOf }: Pick<Guard, 'identityOf'>
     expect: (studyUid, instances) => studies.expect(studyUid, instances),
     overloaded: () => (waiting > maxWaiting ? `${waiting} workitems wait` : undefined),
   });
+  const questions = questionsRouter({
+    ask: (studyUid, body) => askStudy(rooms, studyUid, body),
+    onAsked: (req, study, { key }) => {
+      const about = { kind: 'procedure', action: 'C', outcome: 0, door: 'api' } as const;
+      audit.note({ ...about, who: identityOf(req).name, from: req.ip ?? '', study, detail: `asked: workitem ${key}` });
+    },
+    overloaded: async () => ((await recount()) > maxWaiting ? `${waiting} workitems wait` : undefined),
+  });
   return [
     { path: '/', router: operationsRouter(rooms, health) },
     { path: '/dicom-web', router: counting },
     { path: '/dicom-web', router: stow },
     { path: '/dicom-web', router: dicomwebRouter({ studies, blobs, decoder: reading.decoder }) },
+    { path: '/', router: questions },
     { path: '/', router: pagesRouter({ studies, drafts: draftFiles(rooms) }) },
   ];
 }

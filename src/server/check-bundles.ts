@@ -1,7 +1,7 @@
 import { PlumblineError, type Notice } from '../base/index.ts';
 import { mapLabel, resolveTarget, type Mappings } from '../findings/index.ts';
 import { labelsOf, type Bundle } from '../inference/index.ts';
-import type { Routes } from '../work/index.ts';
+import { tasksOf, type AskedTask, type Routes } from '../work/index.ts';
 import type { Reading } from './reading.ts';
 
 /**
@@ -29,20 +29,25 @@ export async function checkBundle(reading: Reading, name: string): Promise<Notic
 
 type Rule = Routes['rules'][number];
 
-function checkRule({ targets }: Reading, { name, when, then }: Rule, bundle: Bundle): void {
+function checkRule(reading: Reading, rule: Rule, bundle: Bundle): void {
+  for (const asked of tasksOf(rule)) checkTask(reading, rule, asked, bundle);
+}
+
+function checkTask({ targets }: Reading, { name, when }: Rule, asked: AskedTask, bundle: Bundle): void {
   const { manifest } = bundle;
-  const task = manifest.tasks[then.task];
+  const task = manifest.tasks[asked.task];
   if (!task)
     throw new PlumblineError(
       'task-unknown',
-      `the rule "${name}" asks for the task "${then.task}", which the bundle ${bundle.name} does not have; it has ${Object.keys(manifest.tasks).join(', ')}`,
+      `the rule "${name}" asks for the task "${asked.task}", which the bundle ${bundle.name} does not have; it has ${Object.keys(manifest.tasks).join(', ')}`,
       { where: 'routes.json' },
     );
-  const target = then.slots?.['target'];
-  if (target === undefined || !task.slots.includes('target')) return;
+  const wanted = [asked.slots?.['target'] ?? []].flat();
+  if (!task.slots.includes('target')) return;
   for (const modality of when.modality ?? ['']) {
     const labels = labelsOf(manifest, modality);
-    if (labels.length > 0) resolveTarget(targets, { bundle: bundle.name, labels }, target, modality);
+    if (labels.length === 0) continue;
+    for (const target of wanted) resolveTarget(targets, { bundle: bundle.name, labels }, target, modality);
   }
 }
 

@@ -9,6 +9,7 @@ export { foundText } from './drafts.ts';
 export { heldOf, type Hold } from './backlog.ts';
 export { backupStore, restoreStore, verifyStore, type BackupManifest } from './backup.ts';
 export { type Retained } from './retention.ts';
+export { askStudy } from './ask.ts';
 export { storyOf, type Story, type StoryLine } from './story.ts';
 export type { Readiness } from './health.ts';
 export { home, version } from './home.ts';

@@ -60,7 +60,7 @@ export function createMetrics(): Metrics {
     arrivedBytes: counter('arrived_bytes_total', 'Bytes of instances that were stored, by door.', 'door'),
     refusals: counter('refusals_total', 'What a door refused or could not keep, by error code.', 'door', 'code'),
     stages: histogram('stage_seconds', 'Duration of a stage of a workitem.', 'stage', 'outcome'),
-    pictures: histogram('picture_seconds', 'Time of the model for one picture.', 'bundle'),
+    pictures: histogram('picture_seconds', 'Time of the model for questions about one picture that are asked together.', 'bundle'),
     modelRestarts: counter('model_restarts_total', 'Model processes that died or were killed.', 'bundle', 'code'),
     deliveries: histogram(
       'delivery_seconds',

@@ -81,18 +81,15 @@ export function observedStages(stages: Stages, { stages: histogram }: Metrics, l
   };
 }
 
-/** A model whose pictures are timed one by one. */
+/** A model whose turns are timed: the questions about one picture that are asked together. */
 export function observedRuntime(runtime: Runtime, bundle: string, { pictures: histogram }: Metrics): Runtime {
   return {
     ...runtime,
-    answer: (pictures, request, onProgress) => {
-      let began = performance.now();
-      return runtime.answer(pictures, request, (done, of) => {
-        const now = performance.now();
-        histogram.observe({ bundle }, (now - began) / 1000);
-        began = now;
-        onProgress?.(done, of);
-      });
+    ask: async (picture, questions) => {
+      const began = performance.now();
+      const answers = await runtime.ask(picture, questions);
+      histogram.observe({ bundle }, (performance.now() - began) / 1000);
+      return answers;
     },
   };
 }

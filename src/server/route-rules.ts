@@ -26,4 +26,5 @@ export const routeRules: readonly RouteRule[] = [
   ...reads(`${instance}/bulkdata/:tag`),
   ...reads('/', '/studies/:study', '/drafts/:key/:file', '/assets/plumbline.css'),
   ...reads('/api/studies', '/api/studies/:study'),
+  { methods: ['post'], path: '/api/studies/:study/questions', needs: 'jobs' },
 ];

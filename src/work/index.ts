@@ -11,4 +11,5 @@ export type { Answered, OnProgress, PipelineInput, PipelineResult, ReadInput } f
 export { pipelineStages, type PipelineParts } from './stages.ts';
 export { unpackMasks } from './pack.ts';
 export { dropOutputs, endClaims, letterDropped, workBlobs, workOfStudy, type WorkOfStudy } from './retire.ts';
+export { questionsOf } from './questions.ts';
 export * from './routes.ts';

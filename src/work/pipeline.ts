@@ -10,7 +10,7 @@ import {
   type Stack,
   type Site,
 } from '../base/index.ts';
-import { imageLateralityOf, makeDraft, type AnswerForm, type Draft, type Mappings } from '../findings/index.ts';
+import { imageLateralityOf, makeDraft, type AnswerForm, type Draft } from '../findings/index.ts';
 import { number } from '../dicom/index.ts';
 import { loadOverview, loadPictures, type StudyReading } from '../imaging/index.ts';
 import type { Bundle } from '../inference/index.ts';
@@ -34,6 +34,7 @@ import {
   type PresenceCodes,
   type Problem,
 } from '../outputs/index.ts';
+import { answerForm } from './questions.ts';
 import { answerStudy, type Answered, type ReadInput } from './read.ts';
 import { pictureOptions } from './reading.ts';
 import type { RouteDecision } from './routes.ts';
@@ -41,7 +42,6 @@ import type { EncodedFile } from './types.ts';
 
 /** What turns answers into a draft and its encodings, beside what reading needs. */
 export interface PipelineInput extends ReadInput {
-  readonly mappings: Mappings;
   readonly presence: PresenceCodes;
   readonly site: Site;
   readonly profile?: EncodingProfile;
@@ -101,7 +101,7 @@ export function draftStudy(
     task: route.task,
     prompt: answered.prompt,
     bundle: bundle.ref,
-    form: answerForm(bundle, route),
+    form: formOf(bundle, route),
     modalityInfo: bundle.manifest.modalities ?? [],
     imageLaterality: imageLateralityOf(attributesOf(instances)),
     stacks: answered.reading.stacks,
@@ -196,15 +196,10 @@ function dicomFile(object: DicomObject): EncodedFile {
   return { name: `${role}-${index}.dcm`, mediaType: 'application/dicom', parts, dicom: { ref, attributes } };
 }
 
-/** How this task ties words to masks. */
-function answerForm({ manifest }: Bundle, { task: name, slots }: RouteDecision): AnswerForm {
-  const task = manifest.tasks[name]!;
-  const slotPhrase = slots?.[task.slots[0] ?? ''];
-  return {
-    grounding: task.grounded ? task.grounding : 'none',
-    sentences: task.sentences,
-    ...(slotPhrase === undefined ? {} : { slotPhrase }),
-  };
+/** Answers of an earlier version do not say what stood in the slot of their prompt. */
+function formOf(bundle: Bundle, route: RouteDecision): AnswerForm {
+  const slot = route.slots?.[bundle.manifest.tasks[route.task]!.slots[0] ?? ''];
+  return { ...answerForm(bundle, route), ...(typeof slot === 'string' && { slotPhrase: slot }) };
 }
 
 function attributesOf(instances: PipelineInput['instances']): ReadonlyMap<string, DicomJson> {

@@ -8,7 +8,7 @@ import {
   type SourceInstance,
   type Stack,
 } from '../base/index.ts';
-import type { PicturePlace } from '../findings/index.ts';
+import type { Mappings, PicturePlace } from '../findings/index.ts';
 import {
   loadPictures,
   loadTiles,
@@ -19,8 +19,10 @@ import {
   type StudyReading,
   type TilePlan,
 } from '../imaging/index.ts';
-import { promptOf, type Bundle, type Request, type Runtime } from '../inference/index.ts';
+import { promptOf, type Bundle, type Runtime } from '../inference/index.ts';
+import { answerForm, questionsOf, showClaims } from './questions.ts';
 import { pictureOptions, planesToRead, propagationNotices } from './reading.ts';
+import { claimRegion, placeOf, regionOn } from './region.ts';
 import { modelSide, slidePixelUm, slideTiles, tilesPolicy, tilesWithTissue } from './tiles.ts';
 import type { RouteDecision } from './routes.ts';
 
@@ -29,7 +31,8 @@ export interface ReadInput {
   readonly instances: readonly SourceInstance[];
   readonly route: RouteDecision;
   readonly bundle: Bundle;
-  readonly runtime: Pick<Runtime, 'answer' | 'notices'>;
+  readonly mappings: Mappings;
+  readonly runtime: Pick<Runtime, 'ask' | 'notices'>;
   readonly decoder: Pick<Decoder, 'decode'>;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
@@ -108,8 +111,7 @@ function keepingLast(instances: readonly SourceInstance[]): SourceInstance[] {
  */
 export async function answerStudy(input: ReadInput): Promise<Answered> {
   const { instances, route, bundle, runtime, onProgress, signal } = input;
-  const request: Request = requestOf(route);
-  const prompt = promptOf(bundle.manifest, request);
+  const prompts = promptsOf(bundle, route);
   onProgress?.('read', 0, 1);
   const pixelUm = slidePixelUm(bundle);
   const { burnedIn, captures } = route.policy;
@@ -122,7 +124,7 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   if (reading.stacks.length === 0) throw nothingToRead(reading.passedOver, instances);
 
   const sources = new Map(keepingLast(instances).map((i) => [i.ref.instanceUid, i]));
-  const planned = await Promise.all(reading.stacks.map((stack) => stackBatches(input, stack, sources)));
+  const planned = await plannedBatches(input, reading.stacks, sources);
   const batches = planned.flatMap((p) => p.batches);
   const total = batches.reduce((sum, { planes, tiles }) => sum + (tiles ?? planes).length, 0);
   const places: PicturePlace[] = [];
@@ -136,7 +138,7 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
     return made;
   };
   let next = picturesOf(batches[0]);
-  for (const [i, { planes, tiles }] of batches.entries()) {
+  for (const [i, { stack, planes, tiles }] of batches.entries()) {
     signal?.throwIfAborted();
     const begun = performance.now();
     const { pictures, passedOver } = await next!;
@@ -145,16 +147,19 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
     // The next pictures are made while the model looks at these.
     next = picturesOf(batches[i + 1]);
     const asked = performance.now();
-    const said = await runtime.answer(pictures, request, (n) => onProgress?.('answer', done + n, total));
+    for (const [n, picture] of pictures.entries()) {
+      const said = await answerPicture(input, stack, picture);
+      answers.push(...said.map((a) => ({ ...a, ...partOf(picture) })));
+      onProgress?.('answer', done + n + 1, total);
+    }
     spent.answers += performance.now() - asked;
-    answers.push(...said.map((a, k) => ({ ...a, ...partOf(pictures[k]!) })));
-    places.push(...pictures.map(placeOf));
+    places.push(...pictures.map(pictureAt));
     done += (tiles ?? planes).length;
   }
   if (answers.length === 0) throw nothingSuitable([...refused, ...emptySlides(batches)]);
   return {
     reading,
-    prompt,
+    prompt: prompts.join('\n'),
     pictures: places,
     answers,
     refused,
@@ -169,7 +174,7 @@ export async function answerStudy(input: ReadInput): Promise<Answered> {
   };
 }
 
-function placeOf({ stack, plane, width, height, toSource, part }: Picture): PicturePlace {
+function pictureAt({ stack, plane, width, height, toSource, part }: Picture): PicturePlace {
   return { stack, plane, width, height, toSource, ...(part && { part }) };
 }
 
@@ -188,8 +193,41 @@ function unlistedModalities({ manifest, ref }: Bundle, { stacks }: StudyReading)
   }));
 }
 
-export function requestOf({ task, prompt, slots }: RouteDecision): Request {
-  return { task, ...(prompt === undefined ? {} : { prompt }), ...(slots === undefined ? {} : { slots }) };
+/** What the model will be asked, in words. @throws PlumblineError task-unknown · prompt-invalid */
+function promptsOf({ manifest }: Bundle, route: RouteDecision): string[] {
+  // Where the region is on the picture is known when the picture is; that there is one counts here.
+  const box = route.region ? { box: [0, 0, 1, 1] as const } : {};
+  return questionsOf(route).map((q) => promptOf(manifest, { ...q, ...box }));
+}
+
+/** What is looked at: parts of each stack by the route's policy, or the one plane that the question is about. */
+function plannedBatches(
+  input: ReadInput,
+  stacks: readonly Stack[],
+  sources: ReadonlyMap<string, SourceInstance>,
+): ReturnType<typeof stackBatches> extends Promise<infer B> ? Promise<B[]> : never {
+  const { region } = input.route;
+  if (!region) return Promise.all(stacks.map((stack) => stackBatches(input, stack, sources)));
+  const { stack, plane } = placeOf(region, stacks);
+  return Promise.resolve([{ batches: [{ stack, planes: [plane] }], notices: [] }]);
+}
+
+/** All answers about one picture: those to the route's questions, and the masks that they lack. */
+async function answerPicture(
+  { route, bundle, runtime, mappings }: ReadInput,
+  stack: Stack,
+  picture: Picture,
+): Promise<Answer[]> {
+  const { manifest } = bundle;
+  const form = answerForm(bundle, route);
+  if (route.region) {
+    const { box, mask } = regionOn(picture, route.region, stack);
+    const asked = questionsOf(route).map((q) => ({ ...q, box }));
+    return claimRegion(await runtime.ask(picture, asked), mask, { form, mappings, modality: stack.modality });
+  }
+  const said = await runtime.ask(picture, questionsOf(route));
+  if (route.policy.secondPass === 'off') return said;
+  return showClaims({ runtime, manifest, form, mappings }, picture, stack.modality, said);
 }
 
 interface Pictures {

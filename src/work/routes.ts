@@ -5,12 +5,30 @@ import {
   PlumblineError,
   windowSchema,
   type DicomJson,
+  type Region,
   type Window,
   type WindowRule,
 } from '../base/index.ts';
 import { items, text, texts } from '../dicom/index.ts';
 
 const strings = { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } } as const;
+
+/** What is asked: one task of a bundle. */
+const askedProperties = {
+  task: { type: 'string', minLength: 1, description: 'A task of the bundle. Either this or tasks.' },
+  prompt: { type: 'string', minLength: 1, description: 'Instead of the task’s own prompt.' },
+  slots: {
+    type: 'object',
+    additionalProperties: {
+      anyOf: [
+        { type: 'string', minLength: 1 },
+        { type: 'array', minItems: 1, maxItems: 16, items: { type: 'string', minLength: 1 } },
+      ],
+    },
+    description:
+      'Values for the slots of the task’s prompt, e.g. target. A list is a question for each, about the same picture, in one draft.',
+  },
+} as const;
 
 /** JSON Schema of mappings/routes.json; `npm run docs` prints it to mappings/routes.schema.json. */
 export const routesSchema = {
@@ -63,15 +81,21 @@ export const routesSchema = {
           then: {
             type: 'object',
             additionalProperties: false,
-            required: ['bundle', 'task'],
+            required: ['bundle'],
             properties: {
               bundle: { type: 'string', minLength: 1, description: 'Folder name under models/.' },
-              task: { type: 'string', minLength: 1, description: 'A task of the bundle.' },
-              prompt: { type: 'string', minLength: 1, description: 'Instead of the task’s own prompt.' },
-              slots: {
-                type: 'object',
-                additionalProperties: { type: 'string' },
-                description: 'Values for the slots of the task’s prompt, e.g. target.',
+              ...askedProperties,
+              tasks: {
+                type: 'array',
+                minItems: 1,
+                items: {
+                  type: 'object',
+                  additionalProperties: false,
+                  required: ['task'],
+                  properties: askedProperties,
+                },
+                description:
+                  'Several tasks instead of one. Each is a workitem of its own: its draft is made, held and delivered without the others.',
               },
               destinations: {
                 type: 'array',
@@ -169,6 +193,12 @@ export const routesSchema = {
                       },
                     },
                   },
+                  secondPass: {
+                    enum: ['auto', 'off'],
+                    default: 'auto',
+                    description:
+                      'Ask for the mask of each claim that an answer does not show itself, by the bundle’s segmentation task. Nothing is asked where the answer shows all of it.',
+                  },
                   minMaskPixels: {
                     type: 'integer',
                     minimum: 1,
@@ -206,7 +236,9 @@ export interface RouteDecision {
   readonly bundle: string;
   readonly task: string;
   readonly prompt?: string;
-  readonly slots?: Readonly<Record<string, string>>;
+  readonly slots?: Slots;
+  /** The part of one image that the question is about; only that image is looked at. */
+  readonly region?: Region;
   readonly destinations: readonly string[];
   /** Series Instance UIDs that it reads. */
   readonly series: readonly string[];
@@ -220,6 +252,8 @@ export interface TilesPolicy {
   readonly overlap: number;
   readonly tissue: number;
 }
+/** Values of a prompt's slots; a list is a question for each. */
+export type Slots = Readonly<Record<string, string | readonly string[]>>;
 
 export interface RoutePolicy {
   readonly late: 'new' | 'replace' | 'never';
@@ -229,6 +263,8 @@ export interface RoutePolicy {
   readonly frames?: { readonly stride: number; readonly max: number; readonly propagate?: boolean };
   readonly tiles?: TilesPolicy;
   readonly minMaskPixels: number;
+  /** Absent in decisions of earlier versions: `auto`. */
+  readonly secondPass?: 'auto' | 'off';
   readonly minMaskScore?: number;
   readonly window?: Window | WindowRule;
 }
@@ -275,7 +311,17 @@ export function parseRoutes(source: string, file: string): Routes {
   const names = routes.rules.map((r) => r.name);
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice) throw new PlumblineError('routes-invalid', `two rules are named "${twice}"`, { where: file });
+  for (const rule of routes.rules) {
+    const problem = askedProblem(rule);
+    if (problem) throw new PlumblineError('routes-invalid', `rule "${rule.name}": ${problem}`, { where: file });
+  }
   return routes;
+}
+
+function askedProblem({ then }: Rule): string | undefined {
+  if ((then.task === undefined) === (then.tasks === undefined)) return 'name either one task or tasks';
+  const stray = then.tasks !== undefined && (then.prompt ?? then.slots) !== undefined;
+  return stray ? 'prompt and slots stand with each of its tasks' : undefined;
 }
 
 /**
@@ -302,8 +348,7 @@ export function decideRoutes(
     }
   }
   const decisions = new Map<string, RouteDecision>();
-  for (const [rule, uids] of taken) {
-    const made = decisionOf(rule, uids);
+  for (const made of [...taken].flatMap(([rule, uids]) => decisionsOf(rule, uids))) {
     const same = canonicalJson([made.bundle, made.task, made.prompt ?? null, made.slots ?? null, made.destinations]);
     const before = decisions.get(same);
     decisions.set(same, before ? together(before, made) : made);
@@ -327,9 +372,10 @@ function readingOf({ slices, frames, tiles, window }: RoutePolicy): ReadingPolic
   return { slices, ...(frames && { frames }), ...(tiles && { tiles }), ...(window !== undefined && { window }) };
 }
 
-function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {
-  const { bundle, task, prompt, slots, destinations, policy } = rule.then;
-  return {
+/** One for each task: a task is a workitem, so that none waits for another or falls with it. */
+function decisionsOf(rule: Rule, series: readonly string[]): RouteDecision[] {
+  const { bundle, destinations, policy } = rule.then;
+  return tasksOf(rule).map(({ task, prompt, slots }) => ({
     rule: rule.name,
     bundle,
     task,
@@ -338,7 +384,18 @@ function decisionOf(rule: Rule, series: readonly string[]): RouteDecision {
     destinations: destinations ?? [],
     series,
     policy: { ...policy, slices: policy.slices },
-  };
+  }));
+}
+
+/** One task that a rule asks for. */
+export interface AskedTask {
+  readonly task: string;
+  readonly prompt?: string;
+  readonly slots?: Slots;
+}
+
+export function tasksOf({ then }: Rule): readonly AskedTask[] {
+  return then.tasks ?? [{ ...then, task: then.task! }];
 }
 
 /** What holds where a rule says nothing: the defaults of the schema. */
@@ -347,6 +404,7 @@ export const defaultPolicy: RoutePolicy = {
   burnedIn: 'hold',
   slices: { every: 1, max: 64 },
   minMaskPixels: 4,
+  secondPass: 'auto',
 };
 
 function conditionsOf(rule: Rule, series: RoutedSeries): ConditionResult[] {

@@ -83,7 +83,7 @@ export function inputOf(snapshot: StudySnapshot, route: RouteDecision): StudySna
   return { ...snapshot, instances, inputDigest: inputDigestOf(instances) };
 }
 
-/** The workitem's key; the prompt counts with the values of its slots. */
+/** The workitem's key; the prompt counts with the values of its slots and the region that it is about. */
 export function workitemKey(work: NewWork, inputDigest: string): string {
   const { snapshot, route, bundleDigest } = work;
   return sha256(
@@ -94,6 +94,7 @@ export function workitemKey(work: NewWork, inputDigest: string): string {
       task: route.task,
       prompt: route.prompt ?? '',
       ...(Object.keys(route.slots ?? {}).length > 0 ? { slots: route.slots } : {}),
+      ...(route.region ? { region: route.region } : {}),
       bundle: bundleDigest,
       input: inputDigest,
     }),
@@ -102,8 +103,9 @@ export function workitemKey(work: NewWork, inputDigest: string): string {
 
 /** Equal for two readings of which the later may take the place of the earlier. */
 export function questionOf({ snapshot, route }: NewWork): string {
-  const { bundle, task, prompt, slots, destinations } = route;
-  return sha256(canonicalJson([snapshot.studyUid, bundle, task, prompt ?? '', slots ?? {}, destinations]));
+  const { bundle, task, prompt, slots, destinations, region } = route;
+  const asked = [snapshot.studyUid, bundle, task, prompt ?? '', slots ?? {}, destinations];
+  return sha256(canonicalJson(region ? [...asked, region] : asked));
 }
 
 export async function addEvent(tx: Sql, key: string, now: number, event: string, detail = ''): Promise<void> {

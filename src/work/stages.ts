@@ -5,6 +5,7 @@ import {
   type Answer,
   type Clock,
   type PictureMask,
+  type SecondMask,
   type SourceInstance,
   type Site,
 } from '../base/index.ts';
@@ -122,32 +123,39 @@ async function openSources(
   return sources;
 }
 
+type StoredMask = (Omit<PictureMask, 'bits'> & { readonly part: number }) | null;
+type StoredAnswer = Omit<Answer, 'masks' | 'second'> & {
+  readonly masks: readonly StoredMask[];
+  readonly second?: readonly (Omit<SecondMask, 'mask'> & { readonly mask: StoredMask })[];
+};
+
 function packAnswered(record: AnsweredRecord): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  const answers = record.answers.map(({ masks, ...answer }) => ({
+  const store = (mask: PictureMask | null): StoredMask => {
+    if (!mask) return null;
+    const { bits, ...rest } = mask;
+    return { ...rest, part: parts.push(bits) - 1 };
+  };
+  const answers = record.answers.map(({ masks, second, ...answer }): StoredAnswer => ({
     ...answer,
-    masks: masks.map((mask) => {
-      if (!mask) return null;
-      const { bits, ...rest } = mask;
-      return { ...rest, part: parts.push(bits) - 1 };
-    }),
+    masks: masks.map(store),
+    ...(second && { second: second.map((s) => ({ ...s, mask: store(s.mask) })) }),
   }));
   return pack(answeredSchema, { ...record, answers }, parts);
 }
 
 async function unpackAnswered(bytes: Uint8Array): Promise<AnsweredRecord> {
-  type Stored = Omit<Answer, 'masks'> & {
-    readonly masks: readonly ((Omit<PictureMask, 'bits'> & { readonly part: number }) | null)[];
+  type Stored = Omit<AnsweredRecord, 'answers'> & { readonly answers: readonly StoredAnswer[] };
+  const { value, parts } = await unpack<Stored>(answeredSchema, bytes);
+  const taken = (mask: StoredMask): PictureMask | null => {
+    if (!mask) return null;
+    const { part, ...rest } = mask;
+    return { ...rest, bits: parts[part]! };
   };
-  const { value, parts } = await unpack<Omit<AnsweredRecord, 'answers'> & { readonly answers: readonly Stored[] }>(
-    answeredSchema,
-    bytes,
-  );
-  const masksOf = (masks: Stored['masks']): Answer['masks'] =>
-    masks.map((mask) => {
-      if (!mask) return null;
-      const { part, ...rest } = mask;
-      return { ...rest, bits: parts[part]! };
-    });
-  return { ...value, answers: value.answers.map((a) => ({ ...a, masks: masksOf(a.masks) })) };
+  const answers = value.answers.map(({ masks, second, ...answer }): Answer => ({
+    ...answer,
+    masks: masks.map(taken),
+    ...(second && { second: second.map((s) => ({ ...s, mask: taken(s.mask) })) }),
+  }));
+  return { ...value, answers };
 }

@@ -9,6 +9,7 @@ import {
   type Affine,
   type Answer,
   type MaskSet,
+  type Picture,
   type PictureMask,
   type Stack,
 } from '../../src/base/index.ts';
@@ -83,6 +84,14 @@ export function answer(stack: Stack, plane: number, text: string, masks: readonl
     masks,
     timingsMs: {},
   };
+}
+
+/** A runtime's `ask` of one that answers pictures. */
+export function askingEach<R>(
+  answer: (pictures: readonly Picture[], request: R) => Promise<Answer[]>,
+): (picture: Picture, questions: readonly R[]) => Promise<Answer[]> {
+  return async (picture, questions) =>
+    (await Promise.all(questions.map((q) => answer([picture], q)))).map(([only]) => only!);
 }
 
 /** Pictures of all planes as they stand. */

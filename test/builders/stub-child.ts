@@ -17,7 +17,7 @@ process.on('disconnect', () => process.exit(0));
 async function serve(order: Order): Promise<Reply> {
   if (order.kind === 'open') return { kind: 'opened', provider: 'cpu', notices: [] };
   const picture = await unpack(order.picture);
-  const [what, how] = (order.request.prompt ?? '').split(' ');
+  const [what, how] = (order.questions[0]!.prompt ?? '').split(' ');
   if (what === 'hang') hang();
   if (what === 'exit') process.exit(Number(how));
   if (what === 'throw') throw new Error('the stub was told to throw');
@@ -26,7 +26,7 @@ async function serve(order: Order): Promise<Reply> {
     process.kill(process.pid, 'SIGSEGV');
     hang();
   }
-  return { kind: 'answered', answer: { value: answer(picture, order) } };
+  return { kind: 'answered', answers: { value: [answer(picture, order)] } };
 }
 
 /** Blocks the thread as a graph that never ends does: no timer, no message, no signal handler runs. */
@@ -45,8 +45,8 @@ function answer(picture: Picture, order: Extract<Order, { kind: 'answer' }>) {
   return {
     stack: picture.stack,
     plane: picture.plane,
-    task: order.request.task,
-    prompt: order.request.prompt ?? '',
+    task: order.questions[0]!.task,
+    prompt: order.questions[0]!.prompt ?? '',
     text: JSON.stringify(self),
     tokenIds: [],
     stop: 'end' as const,

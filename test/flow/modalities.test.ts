@@ -150,9 +150,9 @@ describe.skipIf(missing('shared'))('from DICOM to SEG, SR and FHIR', () => {
     const shown: Picture[] = [];
     const runtime = {
       notices: [],
-      answer: (pictures: readonly Picture[]): Promise<Answer[]> => {
-        shown.push(...pictures);
-        return Promise.resolve(pictures.map((p) => answerOf(p, label)));
+      ask: (picture: Picture): Promise<Answer[]> => {
+        shown.push(picture);
+        return Promise.resolve([answerOf(picture, label)]);
       },
     };
     const series = [...new Map(instances.map((i) => [i.ref.seriesUid, i])).values()];

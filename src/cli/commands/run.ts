@@ -8,10 +8,11 @@ import { listTargets } from '../pictures/targets.ts';
 import { createProgress } from '../progress.ts';
 import { readStudyFolder, report, type Run, type RunOptions } from '../run-study.ts';
 import { scanFolder } from '../scan.ts';
+import { askedOptions, checkAsked } from '../asked.ts';
 
 /** `plumbline run`: a folder of DICOM or of picture files in, a folder of results out; no network, no store. */
 export function runCommand(): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description(
       'Read a folder of DICOM offline: any number of studies, found recursively; files that are no DICOM are passed over.',
     )
@@ -30,7 +31,8 @@ export function runCommand(): Command {
     .option('--models <folder>', 'folder of bundles')
     .option('--mappings <folder>', 'folder with routes.json, codes.json, presence.json')
     .option('--config <file>', 'configuration')
-    .option('--json', 'one JSON line per study and one at the end on standard output, no progress')
+    .option('--json', 'one JSON line per study and one at the end on standard output, no progress');
+  return askedOptions(command)
     .addHelpText(
       'after',
       `
@@ -43,6 +45,8 @@ Exit codes: 0 all done · 2 the command line is wrong · 5 some studies failed
 Examples:
   plumbline run ./studies --out ./results
   plumbline run ./studies --out ./results --bundle plumbline-tiny --task segment --target "liver lesion"
+  plumbline run ./study --out ./results --task vqa --prompt "Is there {a finding}?" --slot finding="renal cyst"
+  plumbline run ./study --out ./results --task region --region-from ./results/1.2.3/seg-1.dcm#2
   plumbline run --image-folder ./pictures --modality derm --out ./results --task segment --target melanoma
   plumbline run --list-targets --bundle plumbline-tiny --modality ct`,
     )
@@ -50,6 +54,7 @@ Examples:
 }
 
 async function run(input: string | undefined, options: RunOptions): Promise<void> {
+  checkAsked(options);
   const config = withFolders(configOf(options.config, true), options);
   const progress = createProgress(!options.json);
   const reading = openReading(config);

@@ -18,8 +18,10 @@ beforeAll(async () => {
 
 /** The answer of golden 01 by a bundle with other rules. Its [SEG]s are tokens 20 and 37 of 45. */
 async function ask(rules: Partial<Manifest>, request: Request = { task: 'report' }): Promise<Answer> {
-  const model = await openModel(tinyDir, { ...manifest, ...rules }, { provider: 'cpu', fallback: true, threads: 1 });
-  return model.answer(picture, request);
+  const options = { provider: 'cpu', fallback: true, threads: 1, memoryBytes: 0 } as const;
+  const model = await openModel(tinyDir, { ...manifest, ...rules }, options);
+  const [answer] = await model.ask(picture, [request]);
+  return answer!;
 }
 
 function newTokens(n: number): Partial<Manifest> {

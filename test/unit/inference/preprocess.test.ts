@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/index.ts';
 import { loadBundle, type Manifest } from '../../../src/inference/index.ts';
-import { normalise, preprocess, tileGrid, tiles } from '../../../src/inference/preprocess.ts';
+import { normalise, samPixels, tileGrid, tiles, visionPixels } from '../../../src/inference/preprocess.ts';
 import { drawBox, type RegionRule } from '../../../src/inference/region.ts';
 import { goldensOf, noise, readRgb, tinyDir } from '../../builders/bundle.ts';
 import expected from './expected/tiles.json' with { type: 'json' };
@@ -22,11 +22,15 @@ describe('what the encoders see', () => {
   it('is bit for bit what the reference made of every golden picture, drawn box included', async () => {
     for (const g of goldensOf(manifest)) {
       const picture = await readRgb(join(tinyDir, g.image));
-      const seen = preprocess(picture, manifest, g.box ?? undefined);
+      const box = g.box ?? undefined;
       const vision = await readRgb(join(tinyDir, g.vision_image));
       const sam = await readRgb(join(tinyDir, g.sam_image));
-      expect(seen.vision.data, `${g.id} vision`).toEqual(normalise([vision], manifest.preprocess.vision).data);
-      expect(seen.sam.data, `${g.id} sam`).toEqual(normalise([sam], manifest.preprocess.sam).data);
+      expect(visionPixels(picture, manifest, box).data, `${g.id} vision`).toEqual(
+        normalise([vision], manifest.preprocess.vision).data,
+      );
+      expect(samPixels(picture, manifest, box).data, `${g.id} sam`).toEqual(
+        normalise([sam], manifest.preprocess.sam).data,
+      );
     }
   });
 

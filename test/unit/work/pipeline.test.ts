@@ -85,7 +85,7 @@ describe('the pipeline', () => {
     const made = await readAndEncode(
       input({ onProgress: (stage) => void (progress.at(-1) === stage || progress.push(stage)) }),
     );
-    expect(progress).toEqual(['read', 'draft', 'encode', 'check']);
+    expect(progress).toEqual(['read', 'answer', 'draft', 'encode', 'check']);
     expect(made.problems).toEqual([]);
     expect(made.draft.sentences.map((s) => [s.kind, s.text])).toEqual([
       ['plain', 'Abdominal CT slice.'],

@@ -77,9 +77,14 @@ const said = (p: Picture, task: string): Answer => ({
 });
 const answering = {
   notices: [],
-  answer: async (pictures: readonly Picture[], { task }: { task: string }) => pictures.map((p) => said(p, task)),
+  ask: async (p: Picture, questions: readonly { task: string }[]) => questions.map(({ task }) => said(p, task)),
 };
-const asked = () => ({ route: route({ bundle: 'plumbline-tiny', task: 'report' }), bundle, runtime: answering });
+const asked = () => ({
+  route: route({ bundle: 'plumbline-tiny', task: 'report' }),
+  bundle,
+  mappings,
+  runtime: answering,
+});
 
 describe('reading a study', () => {
   it('loads each file once and decodes each frame once, of slices', async () => {
@@ -129,7 +134,7 @@ describe('reading a study', () => {
     // The first answer comes only when all frames are decoded, those of the second batch too.
     const runtime = {
       notices: [],
-      answer: (...args: Parameters<typeof answering.answer>) => later.promise.then(() => answering.answer(...args)),
+      ask: (...args: Parameters<typeof answering.ask>) => later.promise.then(() => answering.ask(...args)),
     };
     const { answers } = await answerStudy({ ...asked(), instances, decoder: { decode }, runtime });
     expect(answers.map((a) => a.plane)).toEqual([0, 1, 2, 3, 4, 5]);

@@ -95,6 +95,7 @@ describe('the routes file', () => {
       captures: 'pass-over',
       slices: { every: 1, max: 64, propagate: false },
       minMaskPixels: 4,
+      secondPass: 'auto',
     });
   });
 });

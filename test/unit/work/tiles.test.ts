@@ -41,9 +41,9 @@ describe.skipIf(missing('shared'))('a slide that is read in tiles', () => {
     shown = [];
     const runtime = {
       notices: [],
-      answer: (pictures: readonly Picture[]): Promise<Answer[]> => {
-        shown.push(...pictures);
-        return Promise.resolve(pictures.map(answerOf));
+      ask: (picture: Picture): Promise<Answer[]> => {
+        shown.push(picture);
+        return Promise.resolve([answerOf(picture)]);
       },
     };
     const asked = route({ bundle: 'plumbline-tiny', task: 'report' });
