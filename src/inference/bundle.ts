@@ -4,7 +4,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parseChecked, PlumblineError, sha256, type BundleRef } from '../base/index.ts';
 import { labelProblems } from './labels.ts';
-import { graphProblems, manifestSchema, wantedGraphs, type GraphName, type Manifest } from './manifest.ts';
+import { graphProblems, manifestSchema, wantedGraphs, type Manifest } from './manifest.ts';
 
 /** A model with its manifest, checked. */
 export interface Bundle {
@@ -106,10 +106,7 @@ function refuseOther(text: string, file: string): void {
 }
 
 function manifestProblems(m: Manifest): string[] {
-  const wanted = wantedGraphs(m);
-  const problems = (Object.keys(wanted) as GraphName[]).flatMap((name) =>
-    graphProblems(name, m.graphs[name], wanted[name]),
-  );
+  const problems = [...wantedGraphs(m)].flatMap(([name, wanted]) => graphProblems(name, m.graphs[name]!, wanted));
   for (const file of ['tokenizer.json', ...Object.values(m.graphs).map((g) => g.file)])
     if (!(file in m.files)) problems.push(`${file} is needed, but has no entry under files`);
   for (const [key, task] of Object.entries(m.tasks)) {

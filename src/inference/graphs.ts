@@ -7,7 +7,7 @@ export type Provider = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu';
 export type Feeds = Readonly<Record<string, Tensor>>;
 export type Fetched = Readonly<Record<string, Tensor>>;
 
-/** The five graphs, opened. */
+/** The graphs that the loop runs, opened. */
 export interface Graphs {
   readonly provider: Provider;
   readonly notices: readonly Notice[];
@@ -34,7 +34,7 @@ export async function openGraphs(dir: string, m: Manifest, options: GraphOptions
   return {
     provider,
     notices,
-    run: async (graph, feeds) => (await sessions[graph].run(feeds)) as Fetched,
+    run: async (graph, feeds) => (await sessions.get(graph)!.run(feeds)) as Fetched,
   };
 }
 
@@ -58,20 +58,23 @@ async function openWith(
   m: Manifest,
   provider: Provider,
   threads: number,
-): Promise<Record<GraphName, InferenceSession>> {
+): Promise<ReadonlyMap<GraphName, InferenceSession>> {
   if (!listSupportedBackends().some((b) => b.name === provider))
     throw new PlumblineError('provider-missing', `this build of onnxruntime has no ${provider} provider`);
-  const wanted = wantedGraphs(m);
-  const sessions: Partial<Record<GraphName, InferenceSession>> = {};
-  for (const name of Object.keys(wanted) as GraphName[]) {
-    const file = join(dir, m.graphs[name].file);
+  const sessions = new Map<GraphName, InferenceSession>();
+  for (const [name, wanted] of wantedGraphs(m)) {
+    if (m.graphs.generate && insteadOf.generate.includes(name)) continue;
+    const file = join(dir, m.graphs[name]!.file);
     const session = await create(file, provider, threads);
-    const problems = graphProblems(name, portsOf(session), wanted[name]);
+    const problems = graphProblems(name, portsOf(session), wanted);
     if (problems.length > 0) throw new PlumblineError('bundle-invalid', problems.join('; '), { where: file });
-    sessions[name] = session;
+    sessions.set(name, session);
   }
-  return sessions as Record<GraphName, InferenceSession>;
+  return sessions;
 }
+
+/** Opening these too would hold the weights twice: a runtime packs them for itself. */
+const insteadOf: { readonly generate: readonly GraphName[] } = { generate: ['token_embed', 'decoder'] };
 
 /** Providers that this build of onnxruntime has; whether a device is there shows when a graph is opened on it. */
 export function providers(): Provider[] {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Answer, Notice, Picture, PictureMask } from '../base/index.ts';
-import { embed, generate, hiddenRow, read, segId, type Parts } from './decode.ts';
+import { generate, type Parts } from './decode.ts';
+import { say as readOn, segId } from './decoder.ts';
 import { floats, floatsOf, openGraphs, type Fetched, type GraphOptions, type Provider } from './graphs.ts';
 import type { Manifest } from './manifest.ts';
 import { toMask } from './masks.ts';
@@ -74,12 +75,11 @@ async function say(
   watch: Stopwatch,
 ): Promise<Said> {
   const { context, rest } = await sight.prefix(prompt, watch);
-  if (text === undefined) return generate(parts, context, await embed(parts, rest), watch, untilMask);
+  if (text === undefined) return generate(parts, context, { ids: rest }, watch, untilMask);
   const ids = parts.tokenizer.encode(text);
-  const asked = await embed(parts, [...rest, ...ids]);
-  const out = await watch.time('prefill', () => read(parts, context, asked));
-  const { m } = parts;
-  const states = ids.flatMap((id, i) => (id === segId(m) ? [hiddenRow(m, out, rest.length + i)] : []));
+  const read = await watch.time('prefill', () => readOn(parts, context, { ids: [...rest, ...ids] }, 1));
+  const asked = rest.filter((id) => id === segId(parts.m)).length;
+  const states = read.states.slice(asked);
   return { ids, text, stop: 'end', states };
 }
 

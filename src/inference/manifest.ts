@@ -228,6 +228,8 @@ export const manifestSchema = {
         decoder: graph,
         sam_encoder: graph,
         mask_decoder: graph,
+        /** The greedy loop over `token_embed` and `decoder` as one graph, which then is run in place of the two. */
+        generate: graph,
       },
     },
     files: {
@@ -257,7 +259,7 @@ export type Manifest = Omit<FromSchema<typeof manifestSchema>, 'special_tokens'>
 export type Branch = Manifest['preprocess']['vision'] | Manifest['preprocess']['sam'];
 export type Task = Manifest['tasks'][string];
 export type GraphName = keyof Manifest['graphs'];
-export type Graph = Manifest['graphs'][GraphName];
+export type Graph = NonNullable<Manifest['graphs'][GraphName]>;
 
 /** What the manifest's other fields demand of a graph: names, and dimensions where they are fixed. */
 interface Wanted {
@@ -266,8 +268,11 @@ interface Wanted {
 }
 type Shape = readonly [type: 'float32' | 'int64', ...dims: (number | undefined)[]];
 
-/** The five graphs of the contract, their sides taken from the manifest; `undefined` is a free dimension. */
-export function wantedGraphs(m: Manifest): Record<GraphName, Wanted> {
+/**
+ * The graphs of the contract, their sides taken from the manifest; `undefined` is a free dimension. Five, and `generate`
+ * where the bundle has it.
+ */
+export function wantedGraphs(m: Manifest): ReadonlyMap<GraphName, Wanted> {
   const { vision, sam } = m.preprocess;
   const { layers, kv_heads: heads, head_dim: dim, hidden_size: hidden, vocab_size: vocab } = m.decoder;
   const layered = (prefix: string): Record<string, Shape> =>
@@ -281,7 +286,7 @@ export function wantedGraphs(m: Manifest): Record<GraphName, Wanted> {
     high_res_feats_0: ['float32', undefined, undefined, undefined, undefined],
     high_res_feats_1: ['float32', undefined, undefined, undefined, undefined],
   };
-  return {
+  const always: Record<Exclude<GraphName, 'generate'>, Wanted> = {
     vision_encoder: {
       inputs: { pixel_values: ['float32', undefined, 3, vision.height, vision.width] },
       outputs: { image_embeds: ['float32', undefined, vision.tiling.tokens_per_tile, hidden] },
@@ -312,6 +317,21 @@ export function wantedGraphs(m: Manifest): Record<GraphName, Wanted> {
       },
     },
   };
+  const generate: Wanted = {
+    inputs: {
+      input_ids: ['int64', 1, undefined],
+      image_embeds: ['float32', undefined, hidden],
+      ...layered('past_key_values'),
+      max_new_tokens: ['int64', 1],
+      stop_sequences: ['int64', undefined, undefined],
+    },
+    outputs: {
+      token_ids: ['int64', undefined],
+      seg_hidden_states: ['float32', undefined, hidden],
+      ...layered('present'),
+    },
+  };
+  return new Map(Object.entries({ ...always, ...(m.graphs.generate ? { generate } : {}) }) as [GraphName, Wanted][]);
 }
 
 /** What of `graph` is not as wanted, in words; empty where all is well. Extra outputs are allowed, extra inputs are not. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PlumblineError, sha256, type Picture } from '../base/index.ts';
-import { contextBytes, embed, emptyContext, read, type Context, type Parts } from './decode.ts';
+import type { Parts } from './decode.ts';
+import { contextBytes, emptyContext, say, type Context } from './decoder.ts';
 import { floats, floatsOf, type Fetched } from './graphs.ts';
 import type { Memory } from './memory.ts';
 import { samPixels, visionPixels, type Pixels } from './preprocess.ts';
@@ -42,8 +43,7 @@ export function openSight(parts: Parts, memory: Memory, picture: Picture, box?: 
     });
   const contextOf = (ids: readonly number[], seen: Float32Array, watch: Stopwatch): Promise<Context> =>
     memory.get(`prefix ${shown} ${sha256(ids.join())}`, async () => {
-      const embedded = await embed(parts, ids, seen);
-      const { context } = await watch.time('prefill', () => read(parts, emptyContext(m), embedded));
+      const { context } = await watch.time('prefill', () => say(parts, emptyContext(m), { ids, visual: seen }, 1));
       return { value: context, bytes: contextBytes(m, context) };
     });
   return {

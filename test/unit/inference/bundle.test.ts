@@ -144,8 +144,8 @@ describe('a bundle is refused', () => {
   });
 
   it('with a cut file', async () => {
-    const { message } = await refusal(undefined, (dir) => truncate(join(dir, 'decoder.onnx'), 1000));
-    expect(message).toBe('decoder.onnx: expected 2752081 bytes, found 1000');
+    const { message } = await refusal(undefined, (dir) => truncate(join(dir, 'mask_decoder.onnx'), 1000));
+    expect(message).toBe('mask_decoder.onnx: expected 941351 bytes, found 1000');
   });
 
   it('with a missing file', async () => {
@@ -154,8 +154,8 @@ describe('a bundle is refused', () => {
   });
 
   it('with a graph that is not listed, since a listed one could load it', async () => {
-    const { message } = await refusal(undefined, (dir) => writeFile(join(dir, 'decoder.onnx.data'), 'x'));
-    expect(message).toContain('decoder.onnx.data: lies in the bundle, but has no entry under files');
+    const { message } = await refusal(undefined, (dir) => writeFile(join(dir, 'sam_encoder.onnx.data'), 'x'));
+    expect(message).toContain('sam_encoder.onnx.data: lies in the bundle, but has no entry under files');
   });
 
   it('with a link that leads out of its folder', async () => {
@@ -178,13 +178,13 @@ describe('a bundle is refused', () => {
   it('when opened, where a graph file is not the graph that the manifest states', async () => {
     const dir = await copyBundle();
     const { readFile } = await import('node:fs/promises');
-    await replaceFile(dir, 'token_embed.onnx', await readFile(join(tinyDir, 'vision_encoder.onnx')));
+    await replaceFile(dir, 'mask_decoder.onnx', await readFile(join(tinyDir, 'vision_encoder.onnx')));
     const bundle = await loadBundle(dir);
     await expect(createRuntime(bundle)).rejects.toMatchObject({
       code: 'bundle-invalid',
-      message: expect.stringContaining('graph token_embed, input input_ids is missing (found: pixel_values)') as string,
+      message: expect.stringContaining('graph mask_decoder, input image_embeddings is missing (found: pixel_values)') as string,
     });
-    await replaceFile(dir, 'token_embed.onnx', new TextEncoder().encode('no graph at all'));
+    await replaceFile(dir, 'mask_decoder.onnx', new TextEncoder().encode('no graph at all'));
     await expect(createRuntime(await loadBundle(dir))).rejects.toMatchObject({
       code: 'bundle-invalid',
       message: expect.stringContaining('cannot be opened') as string,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Answer, Picture } from '../../../src/base/index.ts';
 import { loadBundle, type Manifest, type Request } from '../../../src/inference/index.ts';
-import { argmax } from '../../../src/inference/decode.ts';
+import { argmax } from '../../../src/inference/decoder.ts';
 import { openModel } from '../../../src/inference/loop.ts';
 import { goldensOf, overlap, pictureOf, readMask, readRgb, tinyDir, type Golden } from '../../builders/bundle.ts';
 

@@ -38,7 +38,7 @@ function open(memoryBytes: number): Model {
   const counting: Graphs = {
     ...graphs,
     run: (graph, feeds) => {
-      const positions = graph === 'decoder' ? feeds['inputs_embeds']!.dims[1]! : 0;
+      const positions = graph === 'generate' ? feeds['input_ids']!.dims[1]! : 0;
       const rows = graph === 'mask_decoder' ? feeds['seg_hidden_states']!.dims[0]! : 0;
       runs.push({ graph, positions, rows });
       return graphs.run(graph, feeds);
