@@ -111,3 +111,19 @@ export function noise(seed: number, width: number, height: number): { width: num
   }
   return { width, height, rgb };
 }
+
+/** Red rises from left to right, green from top to bottom, blue along the diagonal and over again. */
+export function ramp(width: number, height: number): { width: number; height: number; rgb: Uint8Array } {
+  const rgb = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      rgb.set(
+        [
+          Math.floor((x * 255) / Math.max(1, width - 1)),
+          Math.floor((y * 255) / Math.max(1, height - 1)),
+          (x + y) % 256,
+        ],
+        3 * (y * width + x),
+      );
+  return { width, height, rgb };
+}

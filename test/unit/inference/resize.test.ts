@@ -4,15 +4,31 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/index.ts';
 import { resize, type Filter } from '../../../src/inference/resize.ts';
-import { noise } from '../../builders/bundle.ts';
-import { missing, python } from '../../peers/index.ts';
+import { noise, ramp } from '../../builders/bundle.ts';
+import { missing, python, root } from '../../peers/index.ts';
 import expected from './expected/resize.json' with { type: 'json' };
 
 describe('resizing', () => {
+  it('is judged on at least 50 sizes: noise and a ramp, both filters, by Pillow 13', () => {
+    const sizes = new Map(expected.cases.map(({ from, to }) => [`${from.join('x')} ${to.join('x')}`, { from, to }]));
+    expect(sizes.size).toBeGreaterThanOrEqual(50);
+    expect(expected.cases).toHaveLength(4 * sizes.size);
+    expect(expected.made_with).toBe('Pillow 13.0.0');
+    const kinds = { up: 0, down: 0, both: 0, equal: 0, odd: 0, pixel: 0 };
+    for (const { from, to } of sizes.values()) {
+      const [w, h] = [to[0]! - from[0]!, to[1]! - from[1]!];
+      kinds[w === 0 && h === 0 ? 'equal' : w * h < 0 ? 'both' : w + h > 0 ? 'up' : 'down']++;
+      if ([...from, ...to].some((n) => n % 2)) kinds.odd++;
+      if ([...from, ...to].includes(1)) kinds.pixel++;
+    }
+    expect(Object.values(kinds).every((n) => n >= 3)).toBe(true);
+  });
+
   it.each(expected.cases)(
-    'gives the bytes of Pillow 13 for $from_ to $to, $filter',
-    ({ seed, from_, to, filter, sha256: digest }) => {
-      const out = resize(noise(seed, from_[0]!, from_[1]!), to[0]!, to[1]!, filter as Filter);
+    'gives the bytes of Pillow 13 for $kind of $from to $to, $filter',
+    ({ kind, seed, from, to, filter, sha256: digest }) => {
+      const picture = kind === 'noise' ? noise(seed!, from[0]!, from[1]!) : ramp(from[0]!, from[1]!);
+      const out = resize(picture, to[0]!, to[1]!, filter as Filter);
       expect(sha256(out.rgb)).toBe(digest);
     },
   );
@@ -45,6 +61,14 @@ for c in json.load(open(sys.argv[1] + '/cases.json')):
 `;
 
 describe.skipIf(missing('python'))('resizing beside the installed Pillow', () => {
+  it('is held to digests that its script prints', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'resize-'));
+    const file = join(dir, 'resize.json');
+    expect(await python(join(root, 'test/peers/pillow_resize.py'), [file])).toMatchObject({ code: 0 });
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(expected);
+    await rm(dir, { recursive: true });
+  });
+
   it('gives the same bytes for 120 pictures of many sizes', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'resize-'));
     const state = noise(99, 400, 1).rgb;
