@@ -119,7 +119,7 @@ describe('the loop in one graph', () => {
     }
     expect(prompts).toBe(102);
     expect(masks).toBeGreaterThan(60);
-  });
+  }, 240_000);
 
   it('brings the cache back once for the prompt and once for the whole answer', async () => {
     const context = await lookAt(looped, 0);
