@@ -22,6 +22,8 @@ import onnx_ir as ir
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from grounded import bundle
+from grounded.bundle_loop import add_loop
+from grounded.loop_graph import GENERATE
 from grounded.onnx_graph import EXTERNAL_FROM, entry, save, store_half, weight_files
 
 
@@ -30,6 +32,7 @@ def halve(folder: Path, out: Path) -> None:
     m = bundle.read(folder)
     if 'fp32' not in m.get('provenance', {}).get('precision', ''):
         raise ValueError(f'{folder} does not say that its weights are stored fp32')
+    looped = m['graphs'].pop(GENERATE, None)  # made of two of the others, and made anew
     graphs = [g['file'] for g in m['graphs'].values()]
     _copy_beside(folder, out, graphs)
     for file in graphs:
@@ -40,13 +43,15 @@ def halve(folder: Path, out: Path) -> None:
     m.pop('files')
     m['provenance'] = {**m['provenance'], 'precision': 'weights stored fp16 (rounded afterwards), float32 arithmetic'}
     bundle.write(out, m)
+    if looped:
+        add_loop(out)
 
 
 def quantize(folder: Path, out: Path, head: bool = True) -> dict[str, Any]:
     """Write `out`: `folder` with its decoder in int8.
 
     :param head: the head, too; without it the logits keep their own precision
-    :returns: the new manifest, without `files`
+    :returns: the new manifest
     """
     m = bundle.read(folder)
     if 'int8' in m.get('provenance', {}).get('precision', ''):
@@ -66,17 +71,20 @@ def quantize(folder: Path, out: Path, head: bool = True) -> dict[str, Any]:
         shutil.rmtree(work)
     provenance = m.get('provenance', {})
     precision = f'decoder int8 ({"all" if head else "all but the head"}), rest as before: {provenance.get("precision")}'
-    new = {**m, 'graphs': {**m['graphs'], 'decoder': {**m['graphs']['decoder'], 'opset': made['opset']}}}
+    graphs = {name: stated for name, stated in m['graphs'].items() if name != GENERATE}
+    new = {**m, 'graphs': {**graphs, 'decoder': {**graphs['decoder'], 'opset': made['opset']}}}
     new['provenance'] = {**provenance, 'precision': precision}
     new.pop('files')
     bundle.write(out, new)
-    return new
+    if GENERATE in m['graphs']:
+        add_loop(out)
+    return bundle.read(out)
 
 
 def _copy_beside(folder: Path, out: Path, graphs: list[str]) -> None:
     """`folder` to `out`, made anew, without the graphs that are written again."""
     shutil.rmtree(out, ignore_errors=True)
-    left = ['manifest.json', *graphs, *(f'{g}.data' for g in graphs)]
+    left = ['manifest.json', f'{GENERATE}.onnx', *graphs, *(f'{g}.data' for g in graphs)]
     shutil.copytree(folder, out, ignore=shutil.ignore_patterns(*left))
 
 
