@@ -57,6 +57,7 @@ def save(model: ir.Model, path: Path) -> None:
     """Write a model; a large one with its weights in `NAME.onnx.data` beside it, named without a folder."""
     size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if size < EXTERNAL_FROM:
+        ir.external_data.load_to_model(model)  # it may have come with its weights in a file beside
         ir.save(model, path)
         onnx.checker.check_model(str(path), full_check=False)
         return
