@@ -4,6 +4,7 @@ import { inflateSync } from 'node:zlib';
 import { createRuntime, loadBundle, type Box } from '../../src/inference/index.ts';
 import { countBits } from '../../src/base/index.ts';
 import { overlap, pictureOf, readRgb } from './bundle.ts';
+import { childMemory } from './child-memory.ts';
 
 /** What `python -m grounded.parity BUNDLE` writes: answers of another implementation on many pictures. */
 export interface ParityFile {
@@ -31,15 +32,18 @@ export interface Parity {
   readonly leastIou: number;
   /** One line for each answer with other tokens, another number of masks, or a mask under 0.999. */
   readonly differences: readonly string[];
+  /** Resident memory of the model's process after each prompt, MiB; empty where the system does not say. */
+  readonly memory: readonly number[];
 }
 
 const wanted = 0.999;
 
-/** Ask a bundle every question of the file, all in one process. */
+/** Ask a bundle every question of the file, all in one process that keeps nothing of the pictures before. */
 export async function parityOf(dir: string, file: ParityFile): Promise<Parity> {
-  const runtime = await createRuntime(await loadBundle(dir), { threads: 1 });
+  const runtime = await createRuntime(await loadBundle(dir), { threads: 1, imageMemoryMb: 0, recycleAfter: Infinity });
   const differences: string[] = [];
   const ious: number[] = [];
+  const memory: number[] = [];
   for (const c of file.cases) {
     const picture = pictureOf(variation(await readRgb(join(dir, c.image)), c.seed));
     const [answer] = await runtime.ask(picture, [{ task: c.task, prompt: c.prompt, ...(c.box ? { box: c.box } : {}) }]);
@@ -53,9 +57,10 @@ export async function parityOf(dir: string, file: ParityFile): Promise<Parity> {
       ious.push(iou);
       if (iou < wanted) differences.push(`${here}: mask ${k} has IoU ${iou}`);
     }
+    memory.push(...(await childMemory()));
   }
   await runtime.close();
-  return { prompts: file.cases.length, masks: ious.length, leastIou: Math.min(1, ...ious), differences };
+  return { prompts: file.cases.length, masks: ious.length, leastIou: Math.min(1, ...ious), differences, memory };
 }
 
 export async function readParity(file: string): Promise<ParityFile> {

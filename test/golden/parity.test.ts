@@ -18,10 +18,12 @@ describe('answers that another implementation gave', () => {
       const dir = join(root, 'models', name);
       const file = await readParity(join(folder, `${name}.json`));
       expect(new Set(file.cases.map((c) => c.task)).size).toBeGreaterThanOrEqual(5);
-      const { prompts, masks, differences } = await parityOf(dir, file);
+      const { prompts, masks, differences, memory } = await parityOf(dir, file);
       expect(differences).toEqual([]);
       expect(prompts).toBeGreaterThanOrEqual(100);
       expect(masks).toBeGreaterThanOrEqual(50);
+      // Flat over the last 48: one cache left behind with each answer would be 22 MiB more.
+      if (memory.length > 0) expect(memory.at(-1)! - memory.at(-48)!).toBeLessThan(16);
     },
     240_000,
   );
