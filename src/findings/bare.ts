@@ -1,4 +1,11 @@
-import type { ParsedSentence } from './parse.ts';
+import type { Stretch } from './negation.ts';
+
+/** What is read and set of a parsed sentence (parse.ts). */
+interface Sentence {
+  readonly text: string;
+  readonly negative: boolean;
+  readonly phrases: readonly Stretch[];
+}
 
 const denying =
   /^(?:no|none|absent|not (?:seen|present|visible|found))(?:,? (?:there|it|they) (?:is|are) (?:not|none))?[.!]?$/i;
@@ -11,7 +18,7 @@ const affirming =
  * it is and so claims it.
  * @param asked what the question is about, from its slot
  */
-export function bareAnswers(sentences: readonly ParsedSentence[], asked: string): ParsedSentence[] {
+export function bareAnswers<S extends Sentence>(sentences: readonly S[], asked: string): S[] {
   return sentences.map((s) => {
     const at = { start: 0, end: s.text.replace(/[.!]$/, '').length, label: asked };
     if (denying.test(s.text)) return { ...s, negative: true, phrases: [], denied: [at] };
