@@ -1,4 +1,4 @@
-import express, { type Request, type Router } from 'express';
+import express, { type Request, type Response, type Router } from 'express';
 import { isUid, PlumblineError, schemaProblems } from '../../base/index.ts';
 import { questionSchema, type Asked, type QuestionBody } from './schema.ts';
 
@@ -20,7 +20,7 @@ const maxBytes = 64 << 10;
  */
 export function questionsRouter({ ask, onAsked, overloaded }: QuestionsOptions): Router {
   const router = express.Router();
-  router.post('/api/studies/:study/questions', isJson, express.json({ limit: maxBytes }), async (req, res) => {
+  router.post('/api/studies/:study/questions', isJson, readJson, async (req, res) => {
     const study = req.params['study'] as string;
     if (!isUid(study)) throw new PlumblineError('not-found', 'no such study');
     const body = checked(req.body);
@@ -38,6 +38,18 @@ export function questionsRouter({ ask, onAsked, overloaded }: QuestionsOptions):
 function isJson(req: Request, _res: unknown, next: () => void): void {
   if (!req.is('application/json')) throw new PlumblineError('media-type-unsupported', 'a question is application/json');
   next();
+}
+
+const json = express.json({ limit: maxBytes });
+
+function readJson(req: Request, res: Response, next: (e?: unknown) => void): void {
+  json(req, res, (thrown?: unknown) => {
+    if (thrown === undefined) return next();
+    // The parser's own message repeats what it was given.
+    const large = (thrown as { readonly status?: number }).status === 413;
+    if (large) return next(new PlumblineError('body-too-large', `a question has at most ${maxBytes} bytes`));
+    next(new PlumblineError('query-invalid', 'the body is no JSON'));
+  });
 }
 
 /** @throws PlumblineError query-invalid; the words of the question are not repeated */
