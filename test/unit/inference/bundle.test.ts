@@ -182,7 +182,9 @@ describe('a bundle is refused', () => {
     const bundle = await loadBundle(dir);
     await expect(createRuntime(bundle)).rejects.toMatchObject({
       code: 'bundle-invalid',
-      message: expect.stringContaining('graph mask_decoder, input image_embeddings is missing (found: pixel_values)') as string,
+      message: expect.stringContaining(
+        'graph mask_decoder, input image_embeddings is missing (found: pixel_values)',
+      ) as string,
     });
     await replaceFile(dir, 'mask_decoder.onnx', new TextEncoder().encode('no graph at all'));
     await expect(createRuntime(await loadBundle(dir))).rejects.toMatchObject({

@@ -59,7 +59,7 @@ beforeAll(async () => {
     const out = await looped.graphs.run('vision_encoder', { pixel_values: floats(data, [tiles, 3, height, width]) });
     seen.push(floatsOf(out, 'image_embeds'));
   }
-});
+}, 240_000);
 
 function counting(parts: Parts): Parts {
   runs = [];
