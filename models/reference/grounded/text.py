@@ -28,6 +28,18 @@ QUESTIONS = (
     'What is shown in the image?',
 )
 PLURAL = {'drusen', 'ventricles', 'lungs'}
+MASS = {
+    'bleeding',
+    'necrosis',
+    'debris',
+    'edema',
+    'consolidation',
+    'subretinal fluid',
+    'intracranial haemorrhage',
+    'high-grade dysplasia',
+    'Barrett oesophagus',
+    'myelin',
+}
 COUNTS = ('no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight')
 
 
@@ -43,7 +55,13 @@ class Asked:
 
 
 def a(name: str) -> str:
-    return name if name in PLURAL else f'{"an" if name[0].lower() in "aeiou" else "a"} {name}'
+    """With its article, as the gateway fills `{a finding}`."""
+    return f'{"an" if name[0].lower() in "aeiou" else "a"} {name}'
+
+
+def some(name: str) -> str:
+    """With its article, where English has one."""
+    return name if name in PLURAL | MASS else a(name)
 
 
 def mark(name: str) -> str:
@@ -51,7 +69,7 @@ def mark(name: str) -> str:
 
 
 def a_mark(name: str) -> str:
-    return a(name).replace(name, mark(name))
+    return some(name).replace(name, mark(name))
 
 
 def is_are(name: str) -> str:
@@ -127,9 +145,7 @@ def segment(s: Sample, name: str) -> Asked:
 
 
 def is_there(s: Sample, name: str) -> Asked:
-    prompt = (
-        QUESTIONS[0].replace('{a finding}', a(name)).replace('Is there', 'Are there' if name in PLURAL else 'Is there')
-    )
+    prompt = QUESTIONS[0].replace('{a finding}', a(name))
     if name in s.kind.names and present(s)[name]:
         return Asked('vqa', prompt, f'Yes, there {is_are(name)} {a_mark(name)}.', (name,))
     return Asked('vqa', prompt, f'No, there {is_are(name)} no {name}.', ())
@@ -144,7 +160,7 @@ def how_many(s: Sample) -> Asked:
 
 
 def which_side(s: Sample, name: str) -> Asked:
-    prompt = QUESTIONS[2].format(finding=name).replace('is the', f'{is_are(name)} the')
+    prompt = QUESTIONS[2].format(finding=name)
     if not present(s)[name]:
         return Asked('vqa', prompt, none(name), ())
     xs = np.nonzero(s.masks[s.kind.names.index(name)] > 0.5)[1]

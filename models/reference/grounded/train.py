@@ -69,8 +69,8 @@ def encoded(t: Tokenizer, config: Config, asked: Asked) -> tuple[list[int], list
 class Teacher:
     """Makes lessons of samples; in the process that makes the samples, so that it costs training nothing."""
 
-    def __init__(self, config: Config, seed: int, questions: int = 2) -> None:
-        self.config, self.tokenizer, self.questions = config, tokenizer(), questions
+    def __init__(self, config: Config, seed: int, words: Tokenizer | None = None, questions: int = 2) -> None:
+        self.config, self.tokenizer, self.questions = config, words or tokenizer(), questions
         self.rng = np.random.default_rng(seed)
         self.seg = self.tokenizer.token_to_id('[SEG]')
 
@@ -183,7 +183,7 @@ def train(
     workers: int,
 ) -> None:
     torch.manual_seed(seed)
-    teacher = Teacher(config, seed)
+    teacher = Teacher(config, seed, words_of(start) if start else None)
     config = config.with_vocabulary(teacher.tokenizer.get_vocab_size())
     model = GroundedModel(config)
     # The fused attention of a CPU is slow backwards.
@@ -232,6 +232,12 @@ def save(average: Average, teacher: Teacher, step: int, out: Path) -> None:
     part = out.with_suffix('.part')
     torch.save({'state': average.state, 'step': step, 'tokenizer': teacher.tokenizer.to_str()}, part)
     part.replace(out)
+
+
+def words_of(start: Path) -> Tokenizer | None:
+    """The tokenizer of earlier weights: their embeddings are in its order."""
+    said = torch.load(start, weights_only=True).get('tokenizer')
+    return Tokenizer.from_str(said) if said else None
 
 
 def load(both: nn.ModuleDict, start: Path) -> None:
