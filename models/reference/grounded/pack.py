@@ -16,6 +16,7 @@ from PIL import Image
 from grounded.answer import opened
 from grounded.checkpoint import save
 from grounded.data import SIDE, phantom
+from grounded.evaluate import GATE_IOU
 from grounded.labels import KINDS, LATERALITY
 from grounded.text import QUESTIONS, TASKS, present, region
 
@@ -56,6 +57,8 @@ def said(figures: dict[str, Any], sets: dict[str, Any], version: str) -> dict[st
             + '; '.join(f'{name} ({s["licence"].split(":")[0]})' for name, s in sets.items()),
             'training': 'models/reference/README.md; MODEL-CARD.md has recipe, seeds and figures',
         },
+        # The gate of the figures in the card (evaluate.GATE_IOU).
+        'masks': {'min_score': GATE_IOU},
         'modalities': modalities(),
         'metrics': figures,
     }
