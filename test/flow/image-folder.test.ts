@@ -90,6 +90,7 @@ describe('the targets of plumbline run', () => {
   it('are refused where there is none of that name, before anything is written', async () => {
     const none = join(out, 'none');
     const args = ['run', '--image-folder', input, '--out', none, '--modality', 'ct', '--target', 'livr'];
+    args.push('--bundle', 'plumbline-tiny');
     const { code, stdout, stderr } = await plumbline(args);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toContain('target-unknown: the bundle plumbline-tiny knows no "livr" in CT; nearest: "liver"');

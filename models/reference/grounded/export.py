@@ -80,6 +80,8 @@ def export(
     _check_words(config, words)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    if model.config.image_encoder.kind == 'trunk':
+        model.eval().image_encoder.fuse()
     if precision == 'fp16':
         round_to_half(model)
     graphs = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from grounded.config import Config
 
@@ -45,6 +46,13 @@ class Trunk(nn.Module):
         self.embeddings = nn.Conv2d(widths[2], hidden, 1)
         self.high_1 = nn.Conv2d(widths[1], hidden // 4, 1)
         self.high_0 = nn.Conv2d(top, hidden // 8, 1)
+
+    def fuse(self) -> None:
+        """Norms become part of the convolutions before them, as they do in a graph: so what is rounded is what runs."""
+        for part in (*self.down, *self.up):
+            for i in range(0, len(part), 3):
+                if isinstance(part[i + 1], nn.BatchNorm2d):
+                    part[i], part[i + 1] = fuse_conv_bn_eval(part[i], part[i + 1]), nn.Identity()
 
     def encode(self, pixel_values: Tensor) -> list[Tensor]:
         """`pixel_values` [n, 3, side, side] -> maps at 1/2 .. 1/32 of the side."""

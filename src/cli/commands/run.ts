@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PlumblineError, type Config } from '../../base/index.ts';
 import { checkBundles, openReading } from '../../server/index.ts';
@@ -24,7 +25,10 @@ export function runCommand(): Command {
       'what the pictures show: ct, mr, xray, us, path, endo, fundus, oct, derm, micro, pet, or a DICOM modality',
     )
     .option('--list-targets', 'say what can be segmented, and end')
-    .option('--bundle <name>', 'read with this bundle instead of the routes’')
+    .option(
+      '--bundle <name>',
+      `read with this bundle instead of the routes’ (picture files: ${pictureBundle} where nothing else is said)`,
+    )
     .option('--task <task>', 'ask this task of it (default: the routes’, else report)')
     .option('--prompt <text>', 'ask this instead of the task’s own prompt')
     .option('--target <text>', 'what to segment, for tasks whose prompt has a slot {target}')
@@ -47,17 +51,18 @@ Examples:
   plumbline run ./studies --out ./results --bundle plumbline-tiny --task segment --target "liver lesion"
   plumbline run ./study --out ./results --task vqa --prompt "Is there {a finding}?" --slot finding="renal cyst"
   plumbline run ./study --out ./results --task region --region-from ./results/1.2.3/seg-1.dcm#2
-  plumbline run --image-folder ./pictures --modality derm --out ./results --task segment --target melanoma
+  plumbline run --image-folder ./pictures --modality derm --out ./results --task segment --target "skin lesion"
   plumbline run --list-targets --bundle plumbline-tiny --modality ct`,
     )
     .action(run);
 }
 
-async function run(input: string | undefined, options: RunOptions): Promise<void> {
-  checkAsked(options);
-  const config = withFolders(configOf(options.config, true), options);
-  const progress = createProgress(!options.json);
+async function run(input: string | undefined, given: RunOptions): Promise<void> {
+  checkAsked(given);
+  const config = withFolders(configOf(given.config, true), given);
+  const progress = createProgress(!given.json);
   const reading = openReading(config);
+  const options = withBundle(reading.modelsDir, given);
   try {
     // A bundle that would be refused is found before any file is read.
     await (options.bundle === undefined ? checkBundles(reading) : reading.bundle(options.bundle));
@@ -101,6 +106,16 @@ async function runStudies(run: Run, input: string): Promise<void> {
   run.progress.clear();
   report(run.options, { ...totals, refused, duplicates, otherFiles });
   if (totals.failed > 0 || refused.length > 0) process.exitCode = exitCodes.someFailed;
+}
+
+/** The bundle that was trained on picture files like these, and knows their targets. */
+const pictureBundle = 'plumbline-reference';
+
+/** Picture files are read with it where neither the command line nor a configuration says how. */
+function withBundle(modelsDir: string, options: RunOptions): RunOptions {
+  const said = options.bundle ?? options.config ?? options.mappings;
+  if (options.imageFolder === undefined || said !== undefined) return options;
+  return existsSync(join(modelsDir, pictureBundle)) ? { ...options, bundle: pictureBundle } : options;
 }
 
 function withFolders(config: Config, { models, mappings }: RunOptions): Config {
