@@ -40,7 +40,7 @@ export async function charsetWays(): Promise<CharsetWay[]> {
 type Receivers = Readonly<Record<'utf8' | 'latin1', Receiver>>;
 
 function configFor(receivers: Receivers): string {
-  const asked = { task: 'segment', slots: { target: 'liver lesion' } };
+  const asked = { task: 'segment', prompt: 'Please segment the liver lesion.' };
   const to = { kind: 'hl7', timeoutSeconds: 10 };
   return JSON.stringify({
     dataDir: tempFolder('data'),
