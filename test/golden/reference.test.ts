@@ -39,7 +39,7 @@ describe('the reference bundle', () => {
     }
   });
 
-  it('says on every page what it is for', () => {
+  it('says in its manifest what it is for, and where it is not to be used', () => {
     expect(bundle.manifest.intended_use).toMatch(/demonstration.*not for clinical use/i);
   });
 });

@@ -123,7 +123,8 @@ by name. `Dice` counts 0 where a target that is there is refused. `pet` is an ex
 {masks_table(f)}
 
 Words of the report, before and after the grounding gate (a positive sentence needs a mask of 20 pixels and a predicted IoU of 0.4;
-what fails is written as *ungrounded*, never as a finding). `FP`: false findings a picture. `L/R confused`: of the sentences about
+what fails is written as *ungrounded*, never as a finding; in the gateway the score is the bundle's, the pixels are the route's, 4 unless it
+says otherwise). `FP`: false findings a picture. `L/R confused`: of the sentences about
 findings that are there and lie to one side, those that say the other.
 
 {words_table(f)}

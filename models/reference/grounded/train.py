@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ from grounded.batches import Batch, batches, gather, normalised
 from grounded.config import CONFIGS, Config
 from grounded.data import Sample
 from grounded.dense import Average, DenseHeads, dense_loss, rate
-from grounded.labels import INDEX, NAMES
+from grounded.labels import INDEX
 from grounded.model import SIXTEENTH, Features, GroundedModel
 from grounded.text import Asked, ask, report, tokenizer
 
@@ -129,33 +129,22 @@ def hidden_states(model: GroundedModel, lesson: Lesson, visual: Tensor, context:
     return model.language_model.model(inputs_embeds=embeds, use_cache=False).last_hidden_state
 
 
-def losses(
-    model: GroundedModel, heads: DenseHeads, glance: nn.Linear, lesson: Lesson, context: int, words: bool
-) -> dict[str, Tensor]:
-    """:param words: the trunk is left as it is, and few masks are drawn: words are what is to be learnt"""
+def losses(model: GroundedModel, heads: DenseHeads, lesson: Lesson, context: int) -> dict[str, Tensor]:
     batch = lesson.batch
-    with torch.autocast('cpu', torch.bfloat16), torch.set_grad_enabled(not words):
+    with torch.autocast('cpu', torch.bfloat16):
         maps = model.image_encoder.encode(normalised(batch.pictures))
         levels = model.image_encoder.pyramid(maps)
         seen = maps[SIXTEENTH]
         if lesson.boxed.shape[0]:
             seen = torch.cat([seen, model.image_encoder.encode(normalised(lesson.boxed))[SIXTEENTH]])
-    with torch.autocast('cpu', torch.bfloat16):
         visual = model.tokens_of(seen)
         states = hidden_states(model, lesson, visual, context)
         answering = lesson.targets >= 0
         logits = model.language_model.lm_head(states[answering])
-    each = F.cross_entropy(logits.float(), lesson.targets[answering], reduction='none')
-    # Most words of an answer follow from those before; the few that tell what is seen are those still hard.
-    hard = (each.detach() > 0.05).float() + 0.02
     out = {
-        'text': (each * hard).sum() / hard.sum(),
-        'glance': glance_loss(glance, visual[: batch.pictures.shape[0]], batch),
+        'dense': dense_loss(heads, maps, levels, batch),
+        'text': F.cross_entropy(logits.float(), lesson.targets[answering]),
     }
-    if not words:
-        out['dense'] = dense_loss(heads, maps, levels, batch)
-    if words:
-        lesson = fewer(lesson, 10)
     if lesson.segs.shape[0]:
         with torch.autocast('cpu', torch.bfloat16):
             features: Features = tuple(f[lesson.owner] for f in model.image_encoder.heads(levels))
@@ -178,23 +167,7 @@ def losses(
     return out
 
 
-def glance_loss(glance: nn.Linear, visual: Tensor, batch: Batch) -> Tensor:
-    """Each visual token tells which labels touch its part of the picture."""
-    cells = int(visual.shape[1] ** 0.5)
-    touched = F.max_pool2d(batch.covers.float() / 255, batch.covers.shape[-1] // cells).flatten(2) > 0.3
-    index = batch.labels.clamp(min=0)
-    said = torch.einsum('nkc,ntc->nkt', glance.weight[index], visual.float()) + glance.bias[index][..., None]
-    return F.binary_cross_entropy_with_logits(said, touched.float(), reduction='none').mean(2)[batch.labels >= 0].mean()
-
-
-def fewer(lesson: Lesson, count: int) -> Lesson:
-    some = torch.randperm(lesson.segs.shape[0])[:count]
-    return replace(
-        lesson, segs=lesson.segs[some], owner=lesson.owner[some], covers=lesson.covers[some], named=lesson.named[some]
-    )
-
-
-WEIGHTS = {'glance': 2.0, 'dense': 0.7, 'text': 1.0, 'mask': 1.0, 'meaning': 0.3, 'iou': 0.5}
+WEIGHTS = {'dense': 0.7, 'text': 1.0, 'mask': 1.0, 'meaning': 0.3, 'iou': 0.5}
 
 
 def train(
@@ -208,10 +181,9 @@ def train(
     size: int,
     peak: float,
     workers: int,
-    words: bool = False,
 ) -> None:
     torch.manual_seed(seed)
-    teacher = Teacher(config, seed, words_of(start) if start else None, 3 if words else 2)
+    teacher = Teacher(config, seed, words_of(start) if start else None)
     config = config.with_vocabulary(teacher.tokenizer.get_vocab_size())
     model = GroundedModel(config)
     # The fused attention of a CPU is slow backwards.
@@ -220,23 +192,13 @@ def train(
     model.mask_decoder.config._attn_implementation = 'eager'
     heads = DenseHeads(model.image_encoder)
     both = nn.ModuleDict({'model': model, 'heads': heads})
-    # Serves training alone, as the dense heads do, and is learnt anew each time.
-    glance = nn.Linear(config.language.hidden, len(NAMES))
-    nn.init.constant_(glance.bias, -3.0)
     if start:
         load(both, start)
-    if words:
-        both.eval()
-        for part in (model.image_encoder, heads):
-            part.requires_grad_(False)
     model.image_encoder.to(memory_format=torch.channels_last)
     # The trunk has learnt already and is taught gently, what is new learns fast.
     trunk = [p for n, p in both.named_parameters() if 'image_encoder' in n or n.startswith('heads')]
     rest = [p for n, p in both.named_parameters() if not ('image_encoder' in n or n.startswith('heads'))]
-    rest = [*rest, *glance.parameters()]
-    groups = [{'params': rest, 'scale': 1.0}]
-    if not words:
-        groups.append({'params': trunk, 'scale': 0.5 if start else 1.0})
+    groups = [{'params': trunk, 'scale': 0.5 if start else 1.0}, {'params': rest, 'scale': 1.0}]
     optimizer = torch.optim.AdamW(groups, lr=peak, weight_decay=0.02, betas=(0.9, 0.98))
     average = Average(both, 0.997)
     context = teacher.tokenizer.token_to_id('<IMG_CONTEXT>')
@@ -249,7 +211,7 @@ def train(
             total = step * minutes * 60 / spent
         for g in optimizer.param_groups:
             g['lr'] = rate(step, total, peak) * g['scale']
-        parts = losses(model, heads, glance, lesson, context, words)
+        parts = losses(model, heads, lesson, context)
         loss = sum(WEIGHTS[k] * v for k, v in parts.items())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -299,12 +261,11 @@ def main() -> None:
     p.add_argument('--seed', type=int, default=2)
     p.add_argument('--size', type=int, default=16)
     p.add_argument('--rate', type=float, default=1.5e-3)
-    p.add_argument('--words', action='store_true', help='leave the trunk as it is and practise words')
     p.add_argument('--threads', type=int, default=1)
     p.add_argument('--workers', type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
-    train(CONFIGS['reference'], a.pictures, a.start, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers, a.words)
+    train(CONFIGS['reference'], a.pictures, a.start, a.out, a.minutes, a.share, a.seed, a.size, a.rate, a.workers)
 
 
 if __name__ == '__main__':
